@@ -114,7 +114,8 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
                 record = json.loads(line)
             except ValueError:
                 if line.endswith(b"\n"):
-                    raise UserError("not a JSON record", where=f"{path}:{number}", hint="the journal is damaged") from None
+                    hint = "the journal is damaged"
+                    raise UserError("not a JSON record", where=f"{path}:{number}", hint=hint) from None
                 yield number, None
                 return
             if not isinstance(record, dict):
