@@ -1,0 +1,101 @@
+"""One suspect tensor: what B should have stored (X), what it did store (Y), and how far they may be apart.
+
+Both are in B's own storage convention, because that is the space converters make mistakes in: X is A's
+tensor with the conventions of B's container applied, Y is what the file holds, in the shape it states.
+"""
+
+import functools
+
+import numpy as np
+
+from bot.compare.diff import Matched, budget_of
+from bot.formats._base import F32, Checkpoint
+from bot.formats.names import Change
+from bot.formats.view import Index, Slot, View, kind_and_layer, pair_rows, undone
+
+SAMPLE = 64  # rows looked at before anything is confirmed
+LARGE = 1 << 27  # elements; a larger tensor is confirmed on CONFIRM rows instead of all
+CONFIRM = 2048
+EXACT = 2e-6  # relative residual below which float32 arithmetic counts as the same
+
+
+def stored_form(slot: Slot, values: F32) -> F32:
+    """Apply what a container does to a Hugging Face tensor: the inverse of `view.undone`."""
+    if slot.change is Change.TRANSPOSED and values.ndim == 2:
+        return np.ascontiguousarray(values.T)
+    if slot.change in {Change.Q_ROWS, Change.KV_ROWS} and values.ndim:
+        return np.ascontiguousarray(values[np.argsort(pair_rows(values.shape[0], slot.heads))])
+    if slot.change is Change.PLUS_ONE:
+        return values + np.float32(1)
+    return values
+
+
+def stored_values(checkpoint: Checkpoint, slot: Slot) -> F32:
+    """Return what the file holds for a slot, nothing undone."""
+    if slot.expert is not None:
+        return checkpoint.values(slot.stored, [slot.expert])[0]
+    return checkpoint.values(slot.stored)
+
+
+class Case:
+    """A suspect tensor with its two sides, decoded once and kept while it is examined."""
+
+    def __init__(self, a: View, b: View, pair: Matched) -> None:
+        self.a, self.b, self.pair = a, b, pair
+        self.name = pair.name
+        self.kind, self.layer = kind_and_layer(pair.name)
+        self.budget = budget_of(pair)
+
+    @functools.cached_property
+    def canonical_a(self) -> F32:
+        """A's tensor in Hugging Face convention."""
+        return undone(self.a.checkpoint, self.pair.a)
+
+    @functools.cached_property
+    def x(self) -> F32:
+        """What B should hold."""
+        return stored_form(self.pair.b, self.canonical_a)
+
+    @functools.cached_property
+    def y(self) -> F32:
+        """What B holds."""
+        return stored_values(self.b.checkpoint, self.pair.b)
+
+    @property
+    def limit(self) -> float:
+        """The residual up to which a prediction counts as right on a sample: the type's review limit."""
+        return max(EXACT, self.budget.limit * 1.5)
+
+    @property
+    def lossy(self) -> bool:
+        """Tell whether B's type cannot hold A's values exactly."""
+        return self.budget.limit > EXACT
+
+    @functools.cached_property
+    def rows(self) -> Index:
+        """Up to SAMPLE row numbers of Y, evenly spread, first and last included."""
+        count = self.y.shape[0] if self.y.ndim else 1
+        return np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).astype(np.intp))
+
+    @property
+    def heads(self) -> int:
+        """The head count by which this tensor's rows are ordered; 0 for a tensor without heads."""
+        if self.kind.startswith(("self_attn.q_", "attn_q.")):
+            return self.a.heads.query
+        if self.kind.startswith(("self_attn.k_", "attn_k.")):
+            return self.a.heads.key
+        return 0
+
+
+def residual(predicted: F32, found: F32) -> float:
+    """Return ||predicted - found|| / ||predicted||, infinite for other shapes or anything not finite."""
+    if predicted.shape != found.shape or not predicted.size:
+        return float("inf")
+    error = np.subtract(predicted, found, dtype=np.float32).ravel()
+    norm = float(np.linalg.norm(predicted.astype(np.float32, copy=False).ravel()))
+    off = float(np.linalg.norm(error))
+    if not (np.isfinite(off) and np.isfinite(norm)):
+        return float("inf")
+    if norm == 0:
+        return 0.0 if off == 0 else float("inf")
+    return off / norm

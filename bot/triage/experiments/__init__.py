@@ -1,0 +1,29 @@
+"""Experiments on tensors, files and metadata. Everything here may import numpy; nothing here decides.
+
+A family offers moves (re-orderings), variants (other readings of stored bytes) or fits (changes of value);
+see `bot.triage.moves`. Families are tried in this order, cheapest argument first.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from bot.triage.case import Case
+from bot.triage.experiments import layout, rotary
+from bot.triage.moves import Fit, Move, Variant
+
+Shape = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What one module of this package offers."""
+
+    moves: Callable[[Case, Shape, Shape], Iterable[Move]] | None = None
+    variants: Callable[[Case], Iterable[Variant]] | None = None
+    fits: Callable[[Case], Iterable[Fit]] | None = None
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family(moves=rotary.moves),
+    Family(moves=layout.moves),
+)

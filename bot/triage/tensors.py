@@ -1,0 +1,91 @@
+"""Goes through all tensors of a pair: compares each, examines the suspects, then settles who explains what.
+
+Tensors are taken one at a time and let go again, so memory is that of the largest one. A cause found on
+one tensor is tried first on the others of its kind; its rivals are tried on the first few only.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+
+from bot.compare.diff import Agreement, DiffReport, Matched, TensorDiff, compare
+from bot.triage.case import Case
+from bot.triage.engine import Examined, examine
+from bot.triage.moves import Explanation
+from bot.triage.pair import Pair
+
+FULL_LADDERS = 3  # tensors of one kind on which every rival is run before hints are trusted
+
+
+@dataclasses.dataclass(slots=True)
+class Survey:
+    """Every tensor compared, every suspect examined."""
+
+    report: DiffReport
+    examined: dict[str, Examined]
+    diffs: dict[str, TensorDiff]
+    pairs: dict[str, Matched]
+
+    @property
+    def suspects(self) -> list[str]:
+        """Return the names of the tensors that differ, in A's order."""
+        return [name for name, diff in self.diffs.items() if diff.verdict is Agreement.DIFFERS]
+
+
+class _Surveyor:
+    """Remembers what explained the tensors before this one."""
+
+    def __init__(self, pair: Pair) -> None:
+        if pair.b is None:
+            raise ValueError("the suspect side could not be read")
+        self.a, self.b = pair.a, pair.b
+        self.examined: dict[str, Examined] = {}
+        self.diffs: dict[str, TensorDiff] = {}
+        self.pairs: dict[str, Matched] = {}
+        self.hints: dict[str, Counter[frozenset[str]]] = {}
+
+    def see(self, diff: TensorDiff, pair: Matched) -> None:
+        """Take note of one compared tensor and examine it when it differs."""
+        self.diffs[diff.name], self.pairs[diff.name] = diff, pair
+        if diff.verdict is not Agreement.DIFFERS:
+            return
+        case = Case(self.a, self.b, pair)
+        hints = self.hints.setdefault(case.kind, Counter())
+        common = hints.most_common(1)
+        hint = common[0][0] if common and common[0][1] >= FULL_LADDERS else None
+        found = examine(case, hint)
+        self.examined[diff.name] = found
+        if found.accepted:
+            hints[frozenset(found.accepted[0].parts)] += 1
+
+
+def survey(pair: Pair, on_tensor: Callable[[TensorDiff], None] | None = None) -> Survey:
+    """Compare all tensors of a readable pair and examine the suspects."""
+    surveyor = _Surveyor(pair)
+
+    def see(diff: TensorDiff, matched: Matched) -> None:
+        surveyor.see(diff, matched)
+        if on_tensor:
+            on_tensor(diff)
+
+    report = compare(surveyor.a, surveyor.b, on_tensor=see)
+    return Survey(report=report, examined=surveyor.examined, diffs=surveyor.diffs, pairs=surveyor.pairs)
+
+
+def settle(examined: dict[str, Examined]) -> dict[str, Explanation]:
+    """Choose one explanation for each tensor: of equal ones, that which explains most tensors.
+
+    Alternatives of equal effect on one tensor (a square matrix, one head) are decided by the tensors on
+    which they differ; where none differs, the simpler one leads and the other stays on record.
+    """
+    popularity: Counter[tuple[str, ...]] = Counter()
+    for item in examined.values():
+        popularity.update({explanation.causes for explanation in item.accepted if explanation.confirmed})
+    chosen = {}
+    for name, item in examined.items():
+        confirmed = [explanation for explanation in item.accepted if explanation.confirmed]
+        if confirmed:
+            fewest = min(len(explanation.causes) for explanation in confirmed)
+            simple = [explanation for explanation in confirmed if len(explanation.causes) == fewest]
+            chosen[name] = max(simple, key=lambda explanation: popularity[explanation.causes])
+    return chosen
