@@ -1,0 +1,160 @@
+"""Stored element types: their block sizes, and values out of bytes and back.
+
+Decoding of the quantized types is gguf-py's, the format's own reference in Python
+(https://github.com/ggml-org/llama.cpp/tree/master/gguf-py), which is bit for bit what ggml's C code does.
+"""
+
+import dataclasses
+import math
+
+import gguf
+import numpy as np
+from gguf import quants
+
+from bot.errors import UserError
+from bot.formats._base import F32, Bytes
+
+CHUNK = 1 << 22  # elements decoded at a time
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BlockType:
+    """One stored element type."""
+
+    name: str
+    ggml_id: int | None
+    elements: int  # of one block
+    nbytes: int  # of one block
+
+
+_SIZES = {kind: size for kind, size in gguf.GGML_QUANT_SIZES.items()}
+# gguf-py counts 40 bytes; the C struct is d, s and 32 bytes
+_SIZES[gguf.GGMLQuantizationType.Q8_1] = (32, 36)
+PLAIN = {
+    "F32": "<f4", "F16": "<f2", "F64": "<f8", "I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
+    "U8": "<u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "BOOL": "<u1",
+}  # fmt: skip
+
+TYPES: dict[str, BlockType] = {
+    **{kind.name: BlockType(kind.name, int(kind), *size) for kind, size in _SIZES.items()},
+    "Q2_0": BlockType("Q2_0", 42, 64, 18),
+    "U8": BlockType("U8", None, 1, 1),
+    "U16": BlockType("U16", None, 1, 2),
+    "U32": BlockType("U32", None, 1, 4),
+    "U64": BlockType("U64", None, 1, 8),
+    "BOOL": BlockType("BOOL", None, 1, 1),
+    "F8_E4M3": BlockType("F8_E4M3", None, 1, 1),
+    "F8_E5M2": BlockType("F8_E5M2", None, 1, 1),
+    "APR_Q4": BlockType("APR_Q4", None, 32, 18),
+    "APR_Q8": BlockType("APR_Q8", None, 1, 1),  # and one f32 scale before the tensor
+}
+BY_ID: dict[int, BlockType] = {kind.ggml_id: kind for kind in TYPES.values() if kind.ggml_id is not None}
+QUANTIZED = frozenset(name for name, kind in TYPES.items() if kind.elements > 1 or name == "APR_Q8")
+EXACT = frozenset({"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4", "TQ1_0", "TQ2_0"})
+
+
+def row_nbytes(dtype: str, length: int) -> int:
+    """Return the bytes of one row; ValueError when it does not divide into blocks."""
+    kind = TYPES[dtype]
+    if length % kind.elements:
+        raise ValueError(f"a row of {length} does not divide into {dtype} blocks of {kind.elements}")
+    return length // kind.elements * kind.nbytes
+
+
+def nbytes(dtype: str, shape: tuple[int, ...]) -> int:
+    """Return the bytes of a tensor; ValueError when its rows do not divide into blocks."""
+    count = math.prod(shape)
+    if dtype == "APR_Q8":
+        return 4 + count
+    if dtype == "APR_Q4":
+        return -(-count // 32) * 18
+    return row_nbytes(dtype, shape[-1]) * math.prod(shape[:-1]) if shape else TYPES[dtype].nbytes
+
+
+def _bf16(raw: Bytes) -> F32:
+    return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
+
+
+def _f8(raw: Bytes, exponent_bits: int) -> F32:
+    """Decode FP8 by table: OCP 8-bit floating point, E4M3 without infinities, E5M2 with."""
+    mantissa_bits = 7 - exponent_bits
+    code = np.arange(256)
+    sign = np.where(code & 128, -1.0, 1.0)
+    exponent, mantissa = (code & 127) >> mantissa_bits, code & ((1 << mantissa_bits) - 1)
+    bias, unit = (1 << (exponent_bits - 1)) - 1, 1 << mantissa_bits
+    values = np.where(
+        exponent == 0, mantissa / unit * 2.0 ** (1 - bias), (1 + mantissa / unit) * 2.0 ** (exponent - bias)
+    )
+    if exponent_bits == 5:
+        values = np.where(exponent == 31, np.where(mantissa == 0, np.inf, np.nan), values)
+    else:
+        values = np.where((code & 127) == 127, np.nan, values)
+    return (sign * values).astype(np.float32)[raw]
+
+
+def _apr_q8(raw: Bytes) -> F32:
+    return raw[4:].view(np.int8).astype(np.float32) * raw[:4].view("<f4")[0]
+
+
+def _apr_q4(raw: Bytes) -> F32:
+    blocks = raw.reshape(-1, 18)
+    scale = blocks[:, :2].copy().view("<f2").astype(np.float32)
+    scale[~np.isfinite(scale)] = 0
+    packed = blocks[:, 2:]
+    codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(blocks), 32)
+    return ((codes.astype(np.float32) - 8) * scale).reshape(-1)
+
+
+def decode(dtype: str, raw: Bytes, out: F32 | None = None) -> F32:
+    """Return the values of whole blocks, flat, float32. `out` receives them where given."""
+    flat = np.ascontiguousarray(raw).reshape(-1).view(np.uint8)
+    if dtype == "F32":
+        values = flat.view("<f4")
+    elif dtype in PLAIN:
+        values = flat.view(PLAIN[dtype]).astype(np.float32)
+    elif dtype == "BF16":
+        values = _bf16(flat)
+    elif dtype.startswith("F8_"):
+        values = _f8(flat, 4 if dtype == "F8_E4M3" else 5)
+    elif dtype in {"APR_Q4", "APR_Q8"}:
+        values = _apr_q4(flat) if dtype == "APR_Q4" else _apr_q8(flat)
+    else:
+        values = _quantized(dtype, flat)
+    if out is None:
+        return values
+    out[: values.size] = values
+    return out[: values.size]
+
+
+def _quantized(dtype: str, flat: Bytes) -> F32:
+    kind = TYPES.get(dtype)
+    if kind is None or kind.ggml_id is None:
+        raise UserError(f"no decoder for element type {dtype}")
+    try:
+        values = quants.dequantize(flat.reshape(-1, kind.nbytes), gguf.GGMLQuantizationType(kind.ggml_id))
+    except (NotImplementedError, ValueError):
+        raise UserError(f"no decoder for element type {dtype}") from None
+    return np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
+
+
+QUANTIZERS = frozenset({"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "MXFP4", "TQ1_0", "TQ2_0"})
+
+
+def encode(dtype: str, values: F32) -> Bytes:
+    """Return the bytes of rows (rows, row length) in that type.
+
+    Raises UserError where no quantizer exists or a row does not divide into blocks.
+    """
+    if dtype not in QUANTIZERS:
+        raise UserError(f"no quantizer for element type {dtype}", hint=f"known: {', '.join(sorted(QUANTIZERS))}")
+    array = np.ascontiguousarray(values, dtype=np.float32)
+    if dtype == "F32":
+        return array.view(np.uint8).reshape(-1)
+    if dtype == "F16":
+        with np.errstate(over="ignore"):
+            return array.astype("<f2").view(np.uint8).reshape(-1)
+    try:
+        row_nbytes(dtype, array.shape[-1])
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return np.ascontiguousarray(quants.quantize(array, gguf.GGMLQuantizationType[dtype])).view(np.uint8).reshape(-1)
