@@ -27,7 +27,7 @@ class BlockType:
     nbytes: int  # of one block
 
 
-_SIZES = {kind: size for kind, size in gguf.GGML_QUANT_SIZES.items()}
+_SIZES = dict(gguf.GGML_QUANT_SIZES)
 # gguf-py counts 40 bytes; the C struct is d, s and 32 bytes
 _SIZES[gguf.GGMLQuantizationType.Q8_1] = (32, 36)
 PLAIN = {

@@ -35,7 +35,7 @@ def recognises(path: Path) -> bool:
         return file.read(4) == MAGIC
 
 
-class _Bad(Exception):
+class _BrokenError(Exception):
     """A law broken so that nothing after it can be read."""
 
     def __init__(self, law: str, cause: str, detail: str, offset: int) -> None:
@@ -59,7 +59,7 @@ class _Header:
         self.at = 0
         try:
             self._parse()
-        except _Bad as bad:
+        except _BrokenError as bad:
             self.fault(bad.law, bad.cause, bad.detail, bad.offset, fatal=True)
 
     def fault(self, law: str, cause: str, detail: str, offset: int | None = None, *, fatal: bool = False) -> None:
@@ -73,19 +73,19 @@ class _Header:
 
     def _parse(self) -> None:
         if self.size < 24:
-            raise _Bad("size", "FILE-001", f"{self.size} bytes are too few for a GGUF header of 24", 0)
+            raise _BrokenError("size", "FILE-001", f"{self.size} bytes are too few for a GGUF header of 24", 0)
         magic, version, tensors, keys = struct.unpack_from("<4sIQQ", self.bytes, 0)
         self.at = 24
         if magic != MAGIC:
-            raise _Bad("magic", "FILE-002", f"starts with {magic!r}, not with {MAGIC!r}", 0)
+            raise _BrokenError("magic", "FILE-002", f"starts with {magic!r}, not with {MAGIC!r}", 0)
         if version & 0xFFFF == 0 and version:
-            raise _Bad("byte-order", "FILE-005", f"version reads 0x{version:08x}: the file is big-endian", 4)
+            raise _BrokenError("byte-order", "FILE-005", f"version reads 0x{version:08x}: the file is big-endian", 4)
         if version not in {2, 3}:
-            raise _Bad("version", "FILE-008", f"version {version}; 2 and 3 are known", 4)
+            raise _BrokenError("version", "FILE-008", f"version {version}; 2 and 3 are known", 4)
         # a key takes 13 bytes at least and a tensor 33, so a count the file cannot hold is a lie
         for count, least, what in ((keys, 13, "keys"), (tensors, 24, "tensors")):
             if count * least > self.size:
-                raise _Bad("count", "FILE-008", f"{count} {what} cannot fit in {self.size} bytes", 8)
+                raise _BrokenError("count", "FILE-008", f"{count} {what} cannot fit in {self.size} bytes", 8)
         for _ in range(keys):
             self._key()
         self._align()
@@ -97,7 +97,9 @@ class _Header:
         """Advance over `count` bytes; return where they start."""
         start = self.at
         if count > self.size - start:
-            raise _Bad("truncated", "FILE-001", f"ends inside {what}: {count} bytes wanted at byte {start}", start)
+            raise _BrokenError(
+                "truncated", "FILE-001", f"ends inside {what}: {count} bytes wanted at byte {start}", start
+            )
         self.at = start + count
         return start
 
@@ -105,7 +107,7 @@ class _Header:
         start = self._take(8, what)
         (length,) = struct.unpack_from("<Q", self.bytes, start)
         if length > MAX_STRING:
-            raise _Bad("string-length", "FILE-008", f"{what} claims {length} bytes", start)
+            raise _BrokenError("string-length", "FILE-008", f"{what} claims {length} bytes", start)
         start = self._take(length, what)
         return bytes(self.bytes[start : start + length]).decode("utf-8", "replace")
 
@@ -129,21 +131,21 @@ class _Header:
             return self._string(what)
         if kind == ARRAY:
             return self._array(what)
-        raise _Bad("value-type", "FILE-008", f"{what} has the unknown value type {kind}", self.at)
+        raise _BrokenError("value-type", "FILE-008", f"{what} has the unknown value type {kind}", self.at)
 
     def _array(self, what: str) -> list[Any]:
         kind, count = struct.unpack_from("<IQ", self.bytes, self._take(12, what))
         if kind in SCALARS:
             item = struct.calcsize("<" + SCALARS[kind])
             if count * item > self.size - self.at:
-                raise _Bad("array-length", "FILE-008", f"{what} claims {count} elements", self.at)
+                raise _BrokenError("array-length", "FILE-008", f"{what} claims {count} elements", self.at)
             start = self._take(count * item, what)
             code = "?" if kind == 7 else "<" + SCALARS[kind]
             return np.frombuffer(self.bytes, np.dtype(code), count, start).tolist()
         if kind != STRING:
-            raise _Bad("array-type", "FILE-008", f"{what} is an array of value type {kind}", self.at)
+            raise _BrokenError("array-type", "FILE-008", f"{what} is an array of value type {kind}", self.at)
         if count * 8 > self.size - self.at:
-            raise _Bad("array-length", "FILE-008", f"{what} claims {count} strings", self.at)
+            raise _BrokenError("array-length", "FILE-008", f"{what} claims {count} strings", self.at)
         return self._strings(count, what)
 
     def _strings(self, count: int, what: str) -> list[str]:
@@ -152,11 +154,11 @@ class _Header:
         found = []
         for _ in range(count):
             if at + 8 > size:
-                raise _Bad("truncated", "FILE-001", f"ends inside {what}", at)
+                raise _BrokenError("truncated", "FILE-001", f"ends inside {what}", at)
             (length,) = unpack(data, at)
             at += 8
             if length > MAX_STRING or at + length > size:
-                raise _Bad("string-length", "FILE-008", f"a string of {what} claims {length} bytes", at - 8)
+                raise _BrokenError("string-length", "FILE-008", f"a string of {what} claims {length} bytes", at - 8)
             found.append(data[at : at + length].decode("utf-8", "replace"))
             at += length
         self.at = at
@@ -165,7 +167,7 @@ class _Header:
     def _align(self) -> None:
         stated = self.metadata.get("general.alignment", 32)
         if not isinstance(stated, int) or stated <= 0 or stated & (stated - 1) or stated > 1 << 20:
-            raise _Bad("alignment", "FILE-003", f"general.alignment is {stated!r}, not a power of two", 0)
+            raise _BrokenError("alignment", "FILE-003", f"general.alignment is {stated!r}, not a power of two", 0)
         self.alignment = stated
 
     def _tensor(self) -> tuple[str, tuple[int, ...], int, int, int]:
@@ -173,7 +175,9 @@ class _Header:
         name = self._string("a tensor name")
         (count,) = struct.unpack_from("<I", self.bytes, self._take(4, f"the dimensions of {name[:80]!r}"))
         if count > 4:
-            raise _Bad("dimensions", "FILE-008", f"tensor {name[:80]!r} has {count} dimensions; 4 is the most", start)
+            raise _BrokenError(
+                "dimensions", "FILE-008", f"tensor {name[:80]!r} has {count} dimensions; 4 is the most", start
+            )
         dims = struct.unpack_from(f"<{count}Q", self.bytes, self._take(8 * count, f"the shape of {name[:80]!r}"))
         kind, offset = struct.unpack_from("<IQ", self.bytes, self._take(12, f"the entry of {name[:80]!r}"))
         return name, dims[::-1], kind, offset, start
