@@ -144,7 +144,7 @@ def compare(a: View, b: View, *, on_tensor: Callable[[TensorDiff, Matched], None
 def compare_one(a: View, b: View, pair: Matched) -> TensorDiff:
     """Compare one tensor of two views."""
     budget = budget_of(pair)
-    if pair.a.shape != pair.b.shape:
+    if pair.a.shape != pair.b.shape or empty(pair.a) or empty(pair.b):
         return _verdict(pair, budget, None, 0, 0)
     total, damaged, blocks = metrics.Accumulator(), 0, 0
     for x, y in _both(a, pair.a, b, pair.b):
@@ -153,6 +153,11 @@ def compare_one(a: View, b: View, pair: Matched) -> TensorDiff:
             bad, seen = damage(x, y, budget.limit)
             damaged, blocks = damaged + bad, blocks + seen
     return _verdict(pair, budget, total, damaged, blocks)
+
+
+def empty(slot: Slot) -> bool:
+    """Tell whether a slot has a shape and no bytes behind it (a file fault of its own)."""
+    return slot.info.count > 0 and slot.info.nbytes == 0
 
 
 def budget_of(pair: Matched) -> tolerance.Budget:

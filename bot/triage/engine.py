@@ -40,7 +40,8 @@ class Examined:
     """One tensor after its experiments."""
 
     name: str
-    before: float
+    before: float  # infinite where the shapes differ
+    flat_before: float  # the same, element by element in storage order
     accepted: list[Explanation]  # best first; alternatives of equal effect follow
     tried: Tried
 
@@ -54,6 +55,10 @@ class Bench:
         self.wrong = wrong_rows(case)
         self.sample = spread(self.wrong, SAMPLE)
         self.before = residual(case.x[self.sample], case.y[self.sample]) if self.same_shape else math.inf
+
+    def flat_before(self) -> float:
+        """Return the residual as is, in storage order where the shapes differ; infinite for other sizes."""
+        return self.before if self.same_shape else residual(self.case.x.ravel(), self.case.y.ravel())
 
     def moves(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> Iterator[Move]:
         """Yield every family's moves for the two shapes."""
@@ -143,7 +148,9 @@ def examine(case: Case, hint: frozenset[str] | None = None) -> Examined:
     if hint is not None and not accepted:
         return examine(case)
     accepted.sort(key=lambda item: (not item.confirmed, len(item.causes), item.after > EXACT, item.after))
-    return Examined(name=case.name, before=bench.before, accepted=accepted, tried=bench.tried)
+    return Examined(
+        name=case.name, before=bench.before, flat_before=bench.flat_before(), accepted=accepted, tried=bench.tried
+    )
 
 
 def _singles(bench: Bench) -> Iterator[Explanation]:

@@ -8,7 +8,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
-from bot.compare.diff import Agreement, DiffReport, Matched, TensorDiff, compare
+from bot.compare.diff import Agreement, DiffReport, Matched, TensorDiff, compare, empty
 from bot.triage.case import Case
 from bot.triage.engine import Examined, examine
 from bot.triage.moves import Explanation
@@ -47,7 +47,7 @@ class _Surveyor:
     def see(self, diff: TensorDiff, pair: Matched) -> None:
         """Take note of one compared tensor and examine it when it differs."""
         self.diffs[diff.name], self.pairs[diff.name] = diff, pair
-        if diff.verdict is not Agreement.DIFFERS:
+        if diff.verdict is not Agreement.DIFFERS or empty(pair.a) or empty(pair.b):
             return
         case = Case(self.a, self.b, pair)
         hints = self.hints.setdefault(case.kind, Counter())
