@@ -1,0 +1,30 @@
+"""`requalify convert SRC DST`: the embedded reference converter."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("convert")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--dtype", help="Element type of the matrices: f32, f16, bf16, q8_0, q4_0, ... Lossless when not given.")
+@click.option(
+    "--plant", "plants", multiple=True, metavar="CAUSE[:WHERE]", help="Commit this defect on purpose (repeatable)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(source: Path, target: Path, dtype: str | None, plants: tuple[str, ...], as_json: bool) -> None:
+    """Convert a checkpoint between GGUF, SafeTensors and APR.
+
+    The target's suffix says the format: .gguf, .apr, .safetensors, or a folder for SafeTensors with its
+    config and tokenizer files. Nothing is left under the target's name when it fails.
+    """
+    from bot.toolchains import conversion
+    from bot.toolchains.plants import parse
+
+    done = conversion.convert(source, target, dtype=dtype, plants=[parse(text) for text in plants])
+    if as_json:
+        click.echo(json.dumps(done))
+    else:
+        click.echo(f"{done['target']}: {done['tensors']} tensors, {done['from']} to {done['to']}")
