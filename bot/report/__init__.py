@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.errors import UserError
 from bot.report.junit import junit
 from bot.report.render import issue, report_html, report_md, step_summary
+from bot.report.story import Story
 from bot.report.verdicts import verdicts_json
 from bot.report.view import View, view
 from bot.triage.judge import Judgement
@@ -29,8 +30,7 @@ def write_all(judgement: Judgement, out_dir: Path) -> list[Path]:
         "junit.xml": junit(told),
     }
     for story in told.stories:
-        title, body = issue(told, story)
-        files.setdefault(issue_name(story.finding.id), f"# {title}\n\n{body}".encode())
+        files.setdefault(issue_name(story.finding.id), issue_text(told, story).encode())
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         for stale in out_dir.glob("issue-*.md"):
@@ -41,6 +41,12 @@ def write_all(judgement: Judgement, out_dir: Path) -> list[Path]:
         raise UserError(f"cannot write the report: {error.strerror}", where=str(out_dir)) from None
     append_step_summary(told)
     return written
+
+
+def issue_text(told: View, story: Story) -> str:
+    """Return the text of one issue as a file: the title as its heading."""
+    title, body = issue(told, story)
+    return f"# {title}\n\n{body}"
 
 
 def issue_name(cause: str) -> str:

@@ -53,7 +53,7 @@ def _span(text: str) -> Md:
 
 
 def code(text: object, limit: int = CELL) -> Md:
-    """Return foreign text as one code span on one line; a dash when there is none. Not for table cells: see `cell`."""
+    """Return foreign text as one code span on one line; a dash when there is none."""
     line = " ".join(clean(text).split())
     return _span(cut(line, limit)) if line else Md(DASH)
 
@@ -87,23 +87,18 @@ def prose(text: object, limit: int = LINE) -> Md:
     return Md(_sentence(text, limit) or DASH)
 
 
-def cell(text: object, limit: int = CELL) -> Md:
-    """Return anything as the content of a table cell: Markdown of ours keeps its meaning, pipes never split a row."""
-    inner = str(text) if isinstance(text, Md) else _sentence(text, limit)
+def _unsplit(text: object) -> str:
+    """Return the content of a table cell: Markdown of ours keeps its meaning, pipes and lines never split a row."""
+    inner = str(text) if isinstance(text, Md) else _sentence(text, CELL)
     if "\\" in inner and "|" in inner:  # a backslash before a pipe has no faithful spelling in a table
         inner = inner.replace("|", "¦")
-    return Md(" ".join(inner.split("\n")).replace("|", "\\|") or DASH)
-
-
-def code_cell(text: object, limit: int = CELL) -> Md:
-    """Return foreign text as one code span inside a table cell."""
-    return cell(code(text, limit))
+    return " ".join(inner.split("\n")).replace("|", "\\|") or DASH
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Md:
     """Return a table; every cell that is not `Md` is foreign."""
     lines = ["| " + " | ".join(headers) + " |", "|" + "|".join(" --- " for _ in headers) + "|"]
-    lines += ["| " + " | ".join(cell(item) for item in row) + " |" for row in rows]
+    lines += ["| " + " | ".join(_unsplit(item) for item in row) + " |" for row in rows]
     return Md("\n".join(lines))
 
 
@@ -137,7 +132,11 @@ def bullets(items: Iterable[object]) -> Md:
 
 def tasks(items: Iterable[tuple[bool, object]]) -> Md:
     """Return a task list of (ticked, text)."""
-    lines = (f"- [{'x' if done else ' '}] {item if isinstance(item, Md) else prose(item)}" for done, item in items)
+    lines = []
+    for done, item in items:
+        # GitHub's parser takes an [x] anywhere in the line for the tick
+        text = re.sub(r"\[([xX])\]", r"(\1)", item if isinstance(item, Md) else prose(item))
+        lines.append(f"- [{'x' if done else ' '}] {text}")
     return Md("\n".join(lines))
 
 

@@ -1,11 +1,12 @@
 """The pieces pages are laid out from: tables, lists and lines, as Markdown. Pure."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from bot.records import Finding, Outcome, Verdict
 from bot.report.budget import Detail, most
 from bot.report.heat import Heat, number as measured, picture
-from bot.report.markdown import DASH, Md, bullets, cell, code, code_cell, cut, fence, number, prose, shell, table
+from bot.report.markdown import DASH, Md, bullets, code, cut, fence, number, prose, shell, table
 from bot.report.rows import BROKEN, GateRow
 from bot.report.story import Command, Failure, Hypothesis, Story, short
 from bot.report.view import Unjudged, View
@@ -54,7 +55,7 @@ def score_line(view: View) -> Md:
 def account(view: View, detail: Detail) -> Md:
     """Return the score's account, one line for each deduction."""
     shown, left = most(view.score.deductions, detail.rows)
-    rows = [(cell(item.reason, detail.text), Md(str(item.points))) for item in shown]
+    rows = [(prose(item.reason, detail.text), Md(str(item.points))) for item in shown]
     note = prose(view.score.note, detail.text) if view.score.note else ""
     return paragraphs([table(("Deduction", "Points"), rows) if rows else "", *more(left, "deductions"), note])
 
@@ -66,6 +67,11 @@ def reading(verdict: Verdict | None) -> Md:
     if verdict.diff is not None:
         return Md(number(verdict.diff))
     return Md(DASH if verdict.outcome in {Outcome.CORROBORATED, Outcome.FALSIFIED} else f"{DASH} {WORDS[verdict.outcome]}")
+
+
+def diff(verdict: Verdict | None) -> Md:
+    """Return one measured diff, for tables that tell the outcome in a column of its own."""
+    return Md(number(verdict.diff if verdict else None))
 
 
 def tensors(row: GateRow, text: int) -> Md:
@@ -91,8 +97,8 @@ def direct_table(rows: Sequence[GateRow], detail: Detail) -> Md:
     shown, left = most(rows, detail.rows)
     headers = ("Gate ID", "Conversion", "CPU Diff", "GPU Diff", "Expected", "Tensors")
     body = [
-        (code_cell(row.gate, detail.text), cell(row.conversion, detail.text), reading(row.on("cpu")), reading(row.on("gpu")),
-         cell(row.expected or "", detail.text), tensors(row, detail.text))
+        (code(row.gate, detail.text), prose(row.conversion, detail.text), reading(row.on("cpu")), reading(row.on("gpu")),
+         prose(row.expected or "", detail.text), tensors(row, detail.text))
         for row in shown
     ]  # fmt: skip
     return paragraphs([table(headers, body), *more(left, "gates")])
@@ -102,8 +108,8 @@ def gate_table(view: View, detail: Detail) -> Md:
     """Return one table of all that failed or could not be judged, worst first: what a pull request is shown."""
     shown, left = most((*view.failing, *view.missing), detail.rows)
     body = [
-        (code_cell(row.gate, detail.text), cell(row.conversion, detail.text), reading(row.on("cpu")), reading(row.on("gpu")),
-         cell(row.expected or "", detail.text), status(row))
+        (code(row.gate, detail.text), prose(row.conversion, detail.text), diff(row.on("cpu")), diff(row.on("gpu")),
+         prose(row.expected or "", detail.text), status(row))
         for row in shown
     ]  # fmt: skip
     headers = ("Gate ID", "Conversion", "CPU Diff", "GPU Diff", "Expected", "Result")
@@ -130,15 +136,15 @@ def known(rows: Sequence[tuple[GateRow, str]], detail: Detail) -> Md:
 def status(row: GateRow) -> Md:
     """Return a row's outcome, and behind what it is masked."""
     word = WORDS[row.outcome]
-    return Md(f"{word}, masked by {cell(row.masked_by)}" if row.masked_by else word)
+    return Md(f"{word}, masked by {prose(row.masked_by)}" if row.masked_by else word)
 
 
 def chain_table(rows: Sequence[GateRow], detail: Detail) -> Md:
     """Return the table of round trips and chains."""
     shown, left = most(rows, detail.rows)
     body = [
-        (code_cell(row.gate, detail.text), cell(row.test, detail.text), status(row), reading(row.on("cpu")),
-         reading(row.on("gpu")), cell(row.expected or "", detail.text))
+        (code(row.gate, detail.text), prose(row.test, detail.text), status(row), diff(row.on("cpu")),
+         diff(row.on("gpu")), prose(row.expected or "", detail.text))
         for row in shown
     ]  # fmt: skip
     return paragraphs(
@@ -150,8 +156,8 @@ def other_table(rows: Sequence[GateRow], detail: Detail) -> Md:
     """Return the table of gates that are no conversion."""
     shown, left = most(rows, detail.rows)
     body = [
-        (code_cell(row.gate, detail.text), Md(row.severity.value), cell(row.conversion, detail.text), backends(row), status(row),
-         cell(row.worst.reason, detail.text))
+        (code(row.gate, detail.text), Md(row.severity.value), prose(row.conversion, detail.text), backends(row), status(row),
+         prose(row.worst.reason, detail.text))
         for row in shown
     ]  # fmt: skip
     return paragraphs([table(("Gate ID", "Severity", "On", "Backend", "Result", "Reason"), body), *more(left, "gates")])
@@ -160,7 +166,7 @@ def other_table(rows: Sequence[GateRow], detail: Detail) -> Md:
 def backends(row: GateRow) -> Md:
     """Return the backends of a row."""
     names = dict.fromkeys(v.cell.backend for v in row.verdicts if v.cell.backend)
-    return cell(", ".join(names))
+    return prose(", ".join(names))
 
 
 def reasons(rows: Sequence[GateRow], detail: Detail) -> Md:
@@ -189,7 +195,7 @@ def finding_line(finding: Finding, detail: Detail) -> Md:
     if finding.residual_after is not None:
         numbers += f"{', ' if numbers else ''}residual {short(finding.residual_before)} → {short(finding.residual_after)}"
     facts = [finding.confidence.value, *([numbers] if numbers else []), *([f"at {prose(finding.pattern, detail.text)}"] if finding.pattern else [])]
-    return Md(f"**{cell(finding.id)}** {prose(finding.slug.replace('-', ' '), detail.text)} ({'; '.join(facts)})")
+    return Md(f"**{prose(finding.id)}** {prose(finding.slug.replace('-', ' '), detail.text)} ({'; '.join(facts)})")
 
 
 def unjudged_list(groups: Sequence[Unjudged], detail: Detail) -> Md:
@@ -219,10 +225,10 @@ def checklist(items: Sequence[Hypothesis], detail: Detail) -> Md:
     shown, left = most(items, detail.items)
     parts = []
     for item in shown:
-        measured_words = f": {cell(item.result, detail.text)}" if item.result else ""
+        measured_words = f": {prose(item.result, detail.text)}" if item.result else ""
         rows = [
-            (Md("Hypothesis"), cell(item.claim, detail.text)),
-            (Md("Falsified if"), cell(item.falsified_if, detail.text)),
+            (Md("Hypothesis"), prose(item.claim, detail.text)),
+            (Md("Falsified if"), prose(item.falsified_if, detail.text)),
             (Md("Result"), Md(verdict_on(item) + measured_words)),
         ]
         slug = f": {prose(item.slug.replace('-', ' '), detail.text)}" if item.slug else ""
@@ -236,9 +242,9 @@ def hypotheses(items: Sequence[Hypothesis], detail: Detail) -> Md:
     lines = []
     for place, item in enumerate(shown, 1):
         ours = {"harness": " (ours, not the converter's)", "infra": " (the machine's, not the converter's)"}.get(item.kind, "")
-        slug = prose(item.slug.replace("-", " "), detail.text) if item.slug else ""
+        slug = f" {prose(item.slug.replace('-', ' '), detail.text)}" if item.slug else ""
         claim = f": {prose(item.claim, detail.text)}" if item.claim else ""
-        lines.append(f"{place}. **H{place} ({item.standing})**: {prose(item.id, detail.text)} {slug}{ours}{claim}".rstrip())
+        lines.append(f"{place}. **H{place} ({item.standing})**: {prose(item.id, detail.text)}{slug}{ours}{claim}".rstrip())
         for label, sentences in (("For", item.evidence_for), ("Against", item.evidence_against)):
             kept, rest = most(sentences, detail.arguments)
             lines += [f"   - {label}: {prose(sentence, detail.text)}" for sentence in kept]
@@ -246,7 +252,7 @@ def hypotheses(items: Sequence[Hypothesis], detail: Detail) -> Md:
         if item.standing == "REFUTED" and not item.evidence_against:
             lines.append("   - Against: its experiment did not bring the tensors within tolerance")
         if item.fix_hint and item.standing != "REFUTED":
-            lines.append(f"   - Where to look: {prose(item.fix_hint, detail.text)}")
+            lines.append(f"   - Fix: {prose(item.fix_hint, detail.text)}")
     return paragraphs(["\n".join(lines), *more(left, "hypotheses")])
 
 
@@ -293,4 +299,4 @@ def range_words(story: Story) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{value * 100:.0f}" if value >= 0.01 else f"{value * 100:.1g}"
+    return f"{math.floor(value * 100)}" if value >= 0.01 else f"{value * 100:.1g}"

@@ -37,7 +37,7 @@ class GateRow:
     conversion: str  # "GGUF → APR"; one format for a gate on one file
     test: str  # "Round trip GGUF → APR → SafeTensors → GGUF"
     verdicts: tuple[Verdict, ...]  # one for each backend, in plan order
-    outcome: Outcome  # the worst of them
+    outcome: Outcome  # the worst of them, skipped only when all are
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ class GateRow:
     @property
     def worst(self) -> Verdict:
         """Return the verdict the row is remembered for."""
-        return min(self.verdicts, key=lambda verdict: WORST_FIRST.index(verdict.outcome))
+        return next(verdict for verdict in self.verdicts if verdict.outcome is self.outcome)
 
     @property
     def expected(self) -> str | None:
@@ -96,6 +96,12 @@ def _test(verdict: Verdict) -> str:
     return " ".join(part for part in parts if part)
 
 
+def _outcome(group: Iterable[Verdict]) -> Outcome:
+    """Return the worst outcome of a row; a backend this machine lacks does not hide that the others held."""
+    outcomes = {verdict.outcome for verdict in group}
+    return min(outcomes - {Outcome.SKIPPED} or outcomes, key=WORST_FIRST.index)
+
+
 def rows(verdicts: Iterable[Verdict]) -> tuple[GateRow, ...]:
     """Group verdicts into rows, worst first, plan order within one outcome."""
     grouped: dict[tuple[str, tuple[str, ...], str], list[Verdict]] = {}
@@ -104,7 +110,7 @@ def rows(verdicts: Iterable[Verdict]) -> tuple[GateRow, ...]:
     made = [
         GateRow(
             gate=gate, severity=min(v.severity for v in group), conversion=arrow(chain) or variant, test=_test(group[0]),
-            verdicts=tuple(group), outcome=min((v.outcome for v in group), key=WORST_FIRST.index),
+            verdicts=tuple(group), outcome=_outcome(group),
         )
         for (gate, chain, variant), group in grouped.items()
     ]  # fmt: skip

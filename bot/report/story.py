@@ -8,6 +8,7 @@ from typing import Any
 from bot.records import CauseKind, Evidence, Finding, Outcome
 from bot.report.heat import Heat, heat, number
 from bot.report.rows import BROKEN, GateRow, is_chain, is_direct
+from bot.triage import hypotheses as catalogue
 from bot.triage.judge import Judgement
 
 REFUTED = "REFUTED"
@@ -164,20 +165,28 @@ def result(finding: Finding) -> str:
 def short(value: object) -> str:
     """Return a residual in three digits, a dash when it was not measured."""
     measured = number(value)
-    return "—" if measured is None else "0" if measured == 0 else f"{measured:.3g}"
+    return "—" if measured is None else re.sub(r"e([+-])0*", lambda m: "e-" if m[1] == "-" else "e", f"{measured:.3g}")
 
 
 def _refuted(cause: str, finding: Finding, judgement: Judgement) -> Hypothesis:
     """Tell a rival from what its experiments recorded."""
     tried = [item.data for item in judgement.journal.experiments if item.cause == cause]
-    words = next((item for item in tried if item.get("claim")), {})
+    words = _catalogue(cause)
     before, after = _best(tried, "residual_before"), _best(tried, "residual_after")
     measured = f"residual {short(before)} → {short(after)}" if after is not None else ""
     return Hypothesis(
-        id=cause, slug=str(words.get("slug", "")), standing=REFUTED, claim=str(words.get("claim", "")),
-        falsified_if=str(words.get("falsified_if", "")), result=measured,
+        id=cause, slug=words[0], standing=REFUTED, claim=words[1], falsified_if=words[2], result=measured,
         evidence_against=(f"{finding.id} explains the same tensors; this does not: {measured}",) if measured else (),
     )  # fmt: skip
+
+
+def _catalogue(cause: str) -> tuple[str, str, str]:
+    """Return slug, claim and refutation of a cause from the catalogue; empty for an id it does not know."""
+    known = getattr(catalogue, "ALL", ())
+    for module in known.values() if isinstance(known, Mapping) else known:
+        if getattr(module, "ID", None) == cause:
+            return str(module.SLUG), str(module.CLAIM), str(module.REFUTED_IF)
+    return "", "", ""
 
 
 def _best(tried: Iterable[Mapping[str, Any]], key: str) -> float | None:

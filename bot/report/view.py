@@ -41,7 +41,6 @@ class View:
     score: Score
     counts: tuple[tuple[Outcome, int], ...]  # worst first, zeros left out
     planned: int
-    headline: Outcome  # the worst outcome of the run; no-evidence when nothing was planned
     direct: tuple[GateRow, ...]
     chains: tuple[GateRow, ...]
     others: tuple[GateRow, ...]
@@ -91,7 +90,6 @@ def view(judgement: Judgement) -> View:
         model=header.model, model_name=name, playbook=header.playbook, tier=header.tier, toolchain=header.toolchain,
         commit=header.commit, started=header.started, environment=_environment(header.environment),
         score=judgement.score, counts=tuple((o, counted[o]) for o in WORST_FIRST if counted[o]), planned=len(verdicts),
-        headline=min(counted, key=WORST_FIRST.index, default=Outcome.NO_EVIDENCE),
         direct=tuple(row for row in all_rows if is_direct(row.gate)),
         chains=tuple(row for row in all_rows if is_chain(row.gate)),
         others=tuple(row for row in all_rows if not is_direct(row.gate) and not is_chain(row.gate)),
