@@ -1,0 +1,173 @@
+"""Reads the event that started a job: the only thing a privileged job believes. Pure but for `load`.
+
+Payloads are GitHub's (docs.github.com, webhook events and payloads). Everything else a run says of itself
+comes from an artifact that a pull request could have written.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.errors import UserError
+from bot.github.model import Run
+
+WORKFLOW = ".github/workflows/qualify.yml"
+_SHA = re.compile(r"[0-9a-f]{40}")
+_TITLE = re.compile(r"requalify request=(\d{1,20}) target=(default|(?:sha|pr):[0-9A-Za-z:]{1,60})")
+_SIZE = 4 << 20
+_OWN_EVENTS = frozenset({"push", "schedule", "workflow_dispatch", "repository_dispatch"})
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read an event file; UserError when it is not a JSON object of sane size."""
+    try:
+        if path.stat().st_size > _SIZE:
+            raise UserError("the event is larger than GitHub sends", where=str(path))
+        event = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError("not a readable event", where=str(path), hint="GITHUB_EVENT_PATH names it") from error
+    if not isinstance(event, dict):
+        raise UserError("an event is a JSON object", where=str(path))
+    return event
+
+
+def run_name(request: int, target: str) -> str:
+    """Return the run-name our workflow writes for a dispatched request; `run` reads it back."""
+    return f"requalify request={request} target={target}"
+
+
+def run(event: Mapping[str, Any], environment: Mapping[str, str]) -> Run:
+    """Return the run an event speaks of: a finished workflow run, or the run this very job belongs to.
+
+    Raises UserError for events that speak of no run.
+    """
+    try:
+        if "workflow_run" in event:
+            return _workflow_run(event)
+        return _own_run(event, environment)
+    except (KeyError, TypeError, ValueError) as error:
+        hint = "publish answers workflow_run, push, pull_request, schedule and workflow_dispatch"
+        raise UserError(f"the event speaks of no run: {error}", where="GITHUB_EVENT_PATH", hint=hint) from error
+
+
+def _sha(text: object) -> str:
+    if not isinstance(text, str) or not _SHA.fullmatch(text):
+        raise ValueError("no 40-hex commit")
+    return text
+
+
+def _when(text: object) -> datetime:
+    at = datetime.fromisoformat(str(text))
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _workflow_run(event: Mapping[str, Any]) -> Run:
+    told = event["workflow_run"]
+    repository = event["repository"]
+    title = _TITLE.fullmatch(str(told.get("display_title") or ""))
+    why = _distrust(told, repository, title[2] if title else "default")
+    head = told.get("head_repository") or {}
+    owner = str((head.get("owner") or {}).get("login") or "")
+    pull = told["event"] == "pull_request"
+    return Run(
+        id=int(told["id"]),
+        attempt=int(told.get("run_attempt") or 1),
+        sha=_sha(told["head_sha"]),
+        repository=str(repository["full_name"]),
+        url=str(told["html_url"]),
+        at=_when((told.get("head_commit") or {}).get("timestamp") or told["created_at"]),
+        trusted=why is None,
+        why_untrusted=why or "",
+        head=f"{owner}:{told['head_branch']}" if pull and owner else None,
+        request=int(title[1]) if title and told["event"] == "workflow_dispatch" else None,
+    )
+
+
+def _distrust(told: Mapping[str, Any], repository: Mapping[str, Any], target: str) -> str | None:
+    """Return why a run may not move issues, or None."""
+    if (told.get("head_repository") or {}).get("id") != repository["id"]:
+        return "a run of a fork"
+    if str(told.get("path", "")).split("@")[0] != WORKFLOW:
+        return "another workflow"  # a pull request may add one of the same name
+    if told["event"] not in _OWN_EVENTS:
+        return f"a run of {str(told['event'])[:40]}"
+    if told["head_branch"] != repository["default_branch"]:
+        return "a run of another branch"
+    if target != "default":
+        return "a request for another commit"
+    return None
+
+
+def _own_run(event: Mapping[str, Any], environment: Mapping[str, str]) -> Run:
+    repository = event["repository"]
+    pull = event.get("pull_request")
+    sha = _sha(pull["head"]["sha"] if pull else event.get("after") or environment["GITHUB_SHA"])
+    branch = environment.get("GITHUB_REF", event.get("ref", ""))
+    own = environment.get("GITHUB_EVENT_NAME") in _OWN_EVENTS and branch == f"refs/heads/{repository['default_branch']}"
+    number = int(environment["GITHUB_RUN_ID"])
+    at = (event.get("head_commit") or {}).get("timestamp")
+    return Run(
+        id=number,
+        attempt=int(environment.get("GITHUB_RUN_ATTEMPT", "1")),
+        sha=sha,
+        repository=str(repository["full_name"]),
+        url=f"{repository['html_url']}/actions/runs/{number}",
+        at=_when(at) if at else datetime.now(UTC),
+        trusted=own and not pull,
+        why_untrusted="" if own and not pull else "a run of a pull request or another branch",
+        head=f"{pull['head']['repo']['owner']['login']}:{pull['head']['ref']}"
+        if pull and pull["head"]["repo"]
+        else None,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """A comment somebody wrote on an issue or pull request."""
+
+    id: int
+    body: str
+    action: str
+    user_id: int
+    login: str
+    user_type: str
+    repository: str
+    default_branch: str
+    issue: int
+    issue_author: str
+    issue_body: str
+    labels: frozenset[str]
+    is_pull: bool
+    open: bool
+    locked: bool
+    url: str
+
+
+def comment(event: Mapping[str, Any]) -> Comment:
+    """Return the comment of an issue_comment event; UserError for any other event."""
+    try:
+        issue, told, repository = event["issue"], event["comment"], event["repository"]
+        return Comment(
+            id=int(told["id"]),
+            body=str(told["body"] or ""),
+            action=str(event["action"]),
+            user_id=int(told["user"]["id"]),
+            login=str(told["user"]["login"]),
+            user_type=str(told["user"]["type"]),
+            repository=str(repository["full_name"]),
+            default_branch=str(repository["default_branch"]),
+            issue=int(issue["number"]),
+            issue_author=str(issue["user"]["login"]),
+            issue_body=str(issue["body"] or ""),
+            labels=frozenset(str(label["name"]) for label in issue["labels"]),
+            is_pull="pull_request" in issue,
+            open=issue["state"] == "open",
+            locked=bool(issue.get("locked")),
+            url=str(told["html_url"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"not an issue_comment event: {error}", where="EVENT_JSON") from error
