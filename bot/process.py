@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -126,16 +126,11 @@ def _kept(file: BinaryIO, limit: int) -> tuple[str, bool]:
     return head.decode("utf-8", "replace") + middle + file.read().decode("utf-8", "replace"), True
 
 
-class Silent(Exception):
-    """A child did not answer in time, or ended. `completed` says how."""
-
-    def __init__(self, completed: Completed) -> None:
-        super().__init__("no answer")
-        self.completed = completed
-
-
 class Child:
-    """A conversation by lines with one process: `ask` sends a line and returns the line it answers."""
+    """A conversation by lines with one process: `ask` sends a line and returns the line it answers.
+
+    Raises OSError when the program cannot be started.
+    """
 
     def __init__(
         self, argv: Sequence[str], *, memory_bytes: int | None = None, cwd: Path | None = None,
@@ -143,26 +138,13 @@ class Child:
     ) -> None:  # fmt: skip
         self.argv = tuple(map(str, argv))
         self.memory_bytes, self.peak_rss = memory_bytes, 0
-        self._started = time.monotonic()
+        self._started, self._buffer = time.monotonic(), b""
+        self._ended: Completed | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        self._buffer = b""
-        try:
-            self._process = subprocess.Popen(
-                self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, cwd=cwd,
-                env=_environment(env), start_new_session=True,
-            )  # fmt: skip
-        except (OSError, ValueError) as error:
-            raise Silent(
-                Completed(
-                    argv=self.argv,
-                    exit_code=None,
-                    signal=None,
-                    stdout="",
-                    stderr="",
-                    seconds=0.0,
-                    not_started=str(error),
-                )
-            ) from None
+        self._process = subprocess.Popen(
+            self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, cwd=cwd,
+            env=_environment(env), start_new_session=True,
+        )  # fmt: skip
 
     @property
     def pid(self) -> int:
@@ -170,66 +152,57 @@ class Child:
         return self._process.pid
 
     def ask(self, line: str, *, timeout_s: float) -> str:
-        """Send one line and return the answer's line; Silent when the child dies, hangs or outgrows its memory."""
+        """Send one line and return the answer's line.
+
+        Raises TimeoutError when none comes in time, EOFError when the child ended or outgrew its memory,
+        OSError when it no longer listens. `close` then says how it ended.
+        """
         deadline = time.monotonic() + timeout_s
         assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(line.rstrip("\n").encode() + b"\n")
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError, OSError):
-            raise Silent(self._completed()) from None
-        return self._line(deadline)
-
-    def _line(self, deadline: float) -> str:
         assert self._process.stdout is not None
+        self._process.stdin.write(line.rstrip("\n").encode() + b"\n")
+        self._process.stdin.flush()
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise Silent(self._completed(timed_out=True))
-                if selector.select(min(TICK * 5, left)):
-                    data = os.read(self._process.stdout.fileno(), 1 << 16)
-                    if not data:
-                        raise Silent(self._completed())
-                    self._buffer += data
-                self.peak_rss = max(self.peak_rss, group_rss(self.pid))
-                if self.memory_bytes is not None and self.peak_rss > self.memory_bytes:
-                    raise Silent(self._completed(hungry=True))
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.decode("utf-8", "replace")
+                self._wait(selector, deadline)
+        answer, _, self._buffer = self._buffer.partition(b"\n")
+        return answer.decode("utf-8", "replace")
 
-    def _completed(self, *, timed_out: bool = False, hungry: bool = False) -> Completed:
-        if not (timed_out or hungry):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=5)
-        kill_group(self._process)
-        code = self._process.returncode
-        return Completed(
-            argv=self.argv, exit_code=code if code is not None and code >= 0 else None,
-            signal=-code if code and code < 0 else None, stdout="", stderr=self.errors(),
-            seconds=time.monotonic() - self._started, timed_out=timed_out, out_of_memory=hungry, peak_rss=self.peak_rss,
-        )  # fmt: skip
+    def _wait(self, selector: selectors.BaseSelector, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no answer in time")
+        if selector.select(min(TICK * 5, left)):
+            assert self._process.stdout is not None
+            data = os.read(self._process.stdout.fileno(), 1 << 16)
+            if not data:
+                raise EOFError("the child ended")
+            self._buffer += data
+        self.peak_rss = max(self.peak_rss, group_rss(self.pid))
+        if self.memory_bytes is not None and self.peak_rss > self.memory_bytes:
+            raise EOFError("the child outgrew its memory")
 
-    def errors(self) -> str:
-        """Return what the child wrote to stderr so far, the end of it."""
+    def stderr_tail(self) -> str:
+        """Return the end of what the child wrote to stderr so far."""
         return _kept(self._errors, 1 << 16)[0] if not self._errors.closed else ""
 
-    def close(self) -> None:
-        """Kill the child and everything it started."""
+    def close(self) -> Completed:
+        """Kill the child and everything it started; return how it ended. May be called again."""
+        if self._ended is not None:
+            return self._ended
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=TICK)  # let one that is ending end by itself
+        kill_group(self._process)
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 with contextlib.suppress(OSError):
                     stream.close()
-        kill_group(self._process)
+        code, errors = self._process.returncode, self.stderr_tail()
         self._errors.close()
-
-
-@contextlib.contextmanager
-def conversation(argv: Sequence[str], **options: object) -> Iterator[Child]:
-    """Keep a child for the length of a block."""
-    child = Child(argv, **options)  # type: ignore[arg-type]
-    try:
-        yield child
-    finally:
-        child.close()
+        self._ended = Completed(
+            argv=self.argv, exit_code=code if code is not None and code >= 0 else None,
+            signal=-code if code and code < 0 else None, stdout="", stderr=errors,
+            seconds=time.monotonic() - self._started, peak_rss=self.peak_rss,
+        )  # fmt: skip
+        return self._ended
