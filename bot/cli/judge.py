@@ -11,8 +11,8 @@ from rich.text import Text
 from bot import journal
 from bot.cli import finish
 from bot.records import Outcome
-from bot.report.pieces import WORDS
 from bot.report.markdown import number
+from bot.report.pieces import WORDS
 from bot.report.redact import clean
 from bot.report.rows import GateRow
 from bot.report.story import result

@@ -7,7 +7,8 @@ import click
 from bot import journal, report
 from bot.cli import finish
 from bot.errors import UserError
-from bot.report import junit, render, verdicts
+from bot.report import render, verdicts
+from bot.report.junit import junit_xml
 from bot.report.view import View, view
 from bot.triage.judge import Judgement, exit_code, judge
 
@@ -35,7 +36,7 @@ def _told(judged: Judgement, told: View, kind: str, cause: str | None) -> str | 
     if kind == "html":
         return render.report_html(told)
     if kind == "junit":
-        return junit.junit(told)
+        return junit_xml(told)
     if kind == "json":
         return verdicts.verdicts_json(judged)
     return _issues(told, cause)

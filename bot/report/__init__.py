@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from bot.errors import UserError
-from bot.report.junit import junit
+from bot.report.junit import junit_xml
 from bot.report.render import issue, report_html, report_md, step_summary
 from bot.report.story import Story
 from bot.report.verdicts import verdicts_json
@@ -27,7 +27,7 @@ def write_all(judgement: Judgement, out_dir: Path) -> list[Path]:
         "verdicts.json": verdicts_json(judgement).encode(),
         "report.md": report_md(told).encode(),
         "report.html": report_html(told).encode("utf-8", "replace"),
-        "junit.xml": junit(told),
+        "junit.xml": junit_xml(told),
     }
     for story in told.stories:
         files.setdefault(issue_name(story.finding.id), issue_text(told, story).encode())

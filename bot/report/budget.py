@@ -27,13 +27,16 @@ class Detail:
     environment: int = 60
 
 
-# from the bottom up: history, related issues, excerpts, environment, commands and hypotheses, rows; never marker or verdict
+# the order detail goes in: history, related issues, heat map and excerpts, environment, commands and hypotheses, rows;
+# never the marker, the verdict or the table
 LADDER = (
     Detail(rows=200, text=600, block=6_000, items=24, arguments=12),
     Detail(rows=200, text=600, block=6_000, items=24, arguments=12, history=False),
     Detail(rows=200, text=600, block=6_000, items=24, arguments=12, history=False, related=False),
     Detail(rows=100, text=300, block=1_500, items=24, arguments=8, heat=False, history=False, related=False),
-    Detail(rows=50, text=300, block=800, items=16, arguments=5, heat=False, history=False, related=False, environment=16),
+    Detail(
+        rows=50, text=300, block=800, items=16, arguments=5, heat=False, history=False, related=False, environment=16
+    ),
     Detail(rows=50, text=200, block=400, items=8, arguments=3, heat=False, history=False, related=False, environment=8),
     Detail(rows=20, text=120, block=200, items=4, arguments=2, heat=False, history=False, related=False, environment=5),
     Detail(rows=8, text=60, block=100, items=2, arguments=1, heat=False, history=False, related=False, environment=2),

@@ -20,7 +20,7 @@ _TAGS = {
 _TEXT = 20_000
 
 
-def junit(view: View) -> bytes:
+def junit_xml(view: View) -> bytes:
     """Return the run as JUnit: falsified is a failure, all that could not be judged an error, never a pass."""
     tags = [_TAGS.get(verdict.outcome, "") for verdict in view.verdicts]
     counts = {
@@ -32,7 +32,7 @@ def junit(view: View) -> bytes:
     for verdict in view.verdicts:
         _case(suite, verdict)
     ET.indent(root)
-    return b"<?xml version='1.0' encoding='utf-8'?>\n" + ET.tostring(root, encoding="utf-8") + b"\n"
+    return b"<?xml version='1.0' encoding='utf-8'?>\n" + bytes(ET.tostring(root, encoding="utf-8")) + b"\n"
 
 
 def legal(text: object) -> str:

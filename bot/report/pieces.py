@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from bot.records import Finding, Outcome, Verdict
 from bot.report.budget import Detail, most
-from bot.report.heat import Heat, number as measured, picture
+from bot.report.heat import Heat, picture
+from bot.report.heat import number as measured
 from bot.report.markdown import DASH, Md, bullets, code, cut, fence, number, prose, shell, table
 from bot.report.rows import BROKEN, GateRow
 from bot.report.story import Command, Failure, Hypothesis, Story, short
@@ -66,7 +67,9 @@ def reading(verdict: Verdict | None) -> Md:
         return Md(DASH)
     if verdict.diff is not None:
         return Md(number(verdict.diff))
-    return Md(DASH if verdict.outcome in {Outcome.CORROBORATED, Outcome.FALSIFIED} else f"{DASH} {WORDS[verdict.outcome]}")
+    return Md(
+        DASH if verdict.outcome in {Outcome.CORROBORATED, Outcome.FALSIFIED} else f"{DASH} {WORDS[verdict.outcome]}"
+    )
 
 
 def diff(verdict: Verdict | None) -> Md:
@@ -97,10 +100,16 @@ def direct_table(rows: Sequence[GateRow], detail: Detail) -> Md:
     shown, left = most(rows, detail.rows)
     headers = ("Gate ID", "Conversion", "CPU Diff", "GPU Diff", "Expected", "Tensors")
     body = [
-        (code(row.gate, detail.text), prose(row.conversion, detail.text), reading(row.on("cpu")), reading(row.on("gpu")),
-         prose(row.expected or "", detail.text), tensors(row, detail.text))
+        (
+            code(row.gate, detail.text),
+            prose(row.conversion, detail.text),
+            reading(row.on("cpu")),
+            reading(row.on("gpu")),
+            prose(row.expected or "", detail.text),
+            tensors(row, detail.text),
+        )
         for row in shown
-    ]  # fmt: skip
+    ]
     return paragraphs([table(headers, body), *more(left, "gates")])
 
 
@@ -108,10 +117,16 @@ def gate_table(view: View, detail: Detail) -> Md:
     """Return one table of all that failed or could not be judged, worst first: what a pull request is shown."""
     shown, left = most((*view.failing, *view.missing), detail.rows)
     body = [
-        (code(row.gate, detail.text), prose(row.conversion, detail.text), diff(row.on("cpu")), diff(row.on("gpu")),
-         prose(row.expected or "", detail.text), status(row))
+        (
+            code(row.gate, detail.text),
+            prose(row.conversion, detail.text),
+            diff(row.on("cpu")),
+            diff(row.on("gpu")),
+            prose(row.expected or "", detail.text),
+            status(row),
+        )
         for row in shown
-    ]  # fmt: skip
+    ]
     headers = ("Gate ID", "Conversion", "CPU Diff", "GPU Diff", "Expected", "Result")
     return paragraphs([table(headers, body), *more(left, "gates")])
 
@@ -143,10 +158,16 @@ def chain_table(rows: Sequence[GateRow], detail: Detail) -> Md:
     """Return the table of round trips and chains."""
     shown, left = most(rows, detail.rows)
     body = [
-        (code(row.gate, detail.text), prose(row.test, detail.text), status(row), diff(row.on("cpu")),
-         diff(row.on("gpu")), prose(row.expected or "", detail.text))
+        (
+            code(row.gate, detail.text),
+            prose(row.test, detail.text),
+            status(row),
+            diff(row.on("cpu")),
+            diff(row.on("gpu")),
+            prose(row.expected or "", detail.text),
+        )
         for row in shown
-    ]  # fmt: skip
+    ]
     return paragraphs(
         [table(("Gate ID", "Test", "Result", "CPU Diff", "GPU Diff", "Expected"), body), *more(left, "gates")]
     )
@@ -156,10 +177,16 @@ def other_table(rows: Sequence[GateRow], detail: Detail) -> Md:
     """Return the table of gates that are no conversion."""
     shown, left = most(rows, detail.rows)
     body = [
-        (code(row.gate, detail.text), Md(row.severity.value), prose(row.conversion, detail.text), backends(row), status(row),
-         prose(row.worst.reason, detail.text))
+        (
+            code(row.gate, detail.text),
+            Md(row.severity.value),
+            prose(row.conversion, detail.text),
+            backends(row),
+            status(row),
+            prose(row.worst.reason, detail.text),
+        )
         for row in shown
-    ]  # fmt: skip
+    ]
     return paragraphs([table(("Gate ID", "Severity", "On", "Backend", "Result", "Reason"), body), *more(left, "gates")])
 
 
@@ -193,8 +220,14 @@ def finding_line(finding: Finding, detail: Detail) -> Md:
     """Return a finding in one line."""
     numbers = f"explains {finding.explained} of {finding.suspect}" if finding.suspect else ""
     if finding.residual_after is not None:
-        numbers += f"{', ' if numbers else ''}residual {short(finding.residual_before)} → {short(finding.residual_after)}"
-    facts = [finding.confidence.value, *([numbers] if numbers else []), *([f"at {prose(finding.pattern, detail.text)}"] if finding.pattern else [])]
+        numbers += (
+            f"{', ' if numbers else ''}residual {short(finding.residual_before)} → {short(finding.residual_after)}"
+        )
+    facts = [
+        finding.confidence.value,
+        *([numbers] if numbers else []),
+        *([f"at {prose(finding.pattern, detail.text)}"] if finding.pattern else []),
+    ]
     return Md(f"**{prose(finding.id)}** {prose(finding.slug.replace('-', ' '), detail.text)} ({'; '.join(facts)})")
 
 
@@ -241,10 +274,14 @@ def hypotheses(items: Sequence[Hypothesis], detail: Detail) -> Md:
     shown, left = most(items, detail.items)
     lines = []
     for place, item in enumerate(shown, 1):
-        ours = {"harness": " (ours, not the converter's)", "infra": " (the machine's, not the converter's)"}.get(item.kind, "")
+        ours = {"harness": " (ours, not the converter's)", "infra": " (the machine's, not the converter's)"}.get(
+            item.kind, ""
+        )
         slug = f" {prose(item.slug.replace('-', ' '), detail.text)}" if item.slug else ""
         claim = f": {prose(item.claim, detail.text)}" if item.claim else ""
-        lines.append(f"{place}. **H{place} ({item.standing})**: {prose(item.id, detail.text)}{slug}{ours}{claim}".rstrip())
+        lines.append(
+            f"{place}. **H{place} ({item.standing})**: {prose(item.id, detail.text)}{slug}{ours}{claim}".rstrip()
+        )
         for label, sentences in (("For", item.evidence_for), ("Against", item.evidence_against)):
             kept, rest = most(sentences, detail.arguments)
             lines += [f"   - {label}: {prose(sentence, detail.text)}" for sentence in kept]
@@ -284,7 +321,7 @@ def environment(view: View, detail: Detail) -> Md:
 
 
 def range_words(story: Story) -> str:
-    """Return the measured range of the failing direct gates, as the title prints it; empty when nothing was measured."""
+    """Return the measured range of the failing direct gates, as the title prints it; empty without any."""
     finite = [diff for diff in story.diffs if diff == diff and diff not in {float("inf"), float("-inf")}]  # noqa: PLR0124
     if len(finite) < len(story.diffs) and not finite:
         return "diff not finite"

@@ -26,8 +26,20 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b[a-z]:\\+users\\+[^\s\\:'\"`<>|]+"), "~"),
     (re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d\.\d|\w)"), "[ip]"),
     (re.compile(r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}(?![\w:])"), "[ip]"),
-    (re.compile(r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6})?::(?:[0-9a-f]{1,4}:){1,5}[0-9a-f]{1,4}(?![\w:])"), "[ip]"),
-    (re.compile(r"(?i)\b[a-z0-9][a-z0-9.-]*\.(?:local|internal|lan|corp|intranet|localdomain)\b(?!\.?\w)"), "[host]"),
+    (
+        re.compile(
+            r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6})?"
+            r"::(?:[0-9a-f]{1,4}:){1,5}[0-9a-f]{1,4}(?![\w:])"
+        ),
+        "[ip]",
+    ),
+    (
+        re.compile(
+            r"(?i)\b[a-z0-9][a-z0-9.-]*\.(?:local|internal|lan|corp|intranet|localdomain)"
+            r"\b(?!\.?\w)"
+        ),
+        "[host]",
+    ),
     (re.compile(r"(?i)\b((?:host ?name|node ?name|runner[ _]?name|HOST)\s*[=:]\s*[\"']?)(?!\[)[\w.-]+"), r"\1[host]"),
     (re.compile(r"\bip-\d{1,3}(?:-\d{1,3}){3}\b"), "[host]"),
 )
@@ -47,5 +59,5 @@ def visible(text: str) -> str:
 
 
 def clean(text: object) -> str:
-    """Return foreign text fit to be quoted: visible and redacted (hidden characters go first, or they split a secret)."""
+    """Return foreign text fit to be quoted: what hides goes first, or it would split a secret."""
     return redact(visible(str(text)))

@@ -15,16 +15,22 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from bot import __version__
 from bot.errors import UserError
+from bot.records import Outcome
 from bot.report import pieces
-from bot.report.budget import BODY, CHECK, STEP, TITLE, Detail, LADDER, fitted, in_bytes
+from bot.report.budget import BODY, CHECK, LADDER, STEP, TITLE, Detail, fitted, in_bytes
 from bot.report.heat import picture
-from bot.report.markdown import Md, bullets, code, cut, details, number, prose, tasks
+from bot.report.markdown import Md, bullets, code, cut, details, number, prose, table, tasks
 from bot.report.redact import clean
 from bot.report.rows import BROKEN, GateRow
 from bot.report.story import Story
 from bot.report.view import View
 
 QUALIFIES = 800
+SEVERITIES = {
+    "P0": "P0 CRITICAL - blocks model qualification",
+    "P1": "P1 - must be mended",
+    "P2": "P2 - should be mended",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +71,14 @@ def _gate(value: Any) -> Any:
 @functools.cache
 def _environment(*, html: bool) -> SandboxedEnvironment:
     made = SandboxedEnvironment(
-        loader=FileSystemLoader(templates()), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=False, autoescape=html, finalize=None if html else _gate,
-    )  # fmt: skip
+        loader=FileSystemLoader(templates()),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        autoescape=html,
+        finalize=None if html else _gate,
+    )
     made.globals.update(version=__version__)
     return made
 
@@ -120,21 +131,37 @@ def issue(view: View, story: Story, context: Context | None = None, *, limit: in
 def _issue_values(view: View, story: Story, context: Context, detail: Detail) -> dict[str, Any]:
     chains_masked = [row for row in story.chains if row.masked_by]
     return {
-        "view": view, "story": story, "p": pieces, "d": detail, "severity": _severity(story),
-        "verdict": _verdict(view, story), "causes": _causes(story, detail),
-        "masks": sorted({row.masked_by for row in chains_masked if row.masked_by}), "chains_masked": chains_masked,
-        "held": ", ".join(row.gate for row in story.held), "elsewhere": ", ".join(row.gate for row in story.elsewhere),
-        "held_count": len(story.held), "elsewhere_count": len(story.elsewhere),
-        "criteria": tasks(_criteria(view, story, context.held, detail)), "references": bullets(_references(view, story, context, detail)),
+        "view": view,
+        "story": story,
+        "p": pieces,
+        "d": detail,
+        "severity": _severity(story),
+        "verdict": _verdict(view, story),
+        "causes": _causes(story, detail),
+        "masks": sorted({row.masked_by for row in chains_masked if row.masked_by}),
+        "chains_masked": chains_masked,
+        "held": ", ".join(row.gate for row in story.held),
+        "elsewhere": ", ".join(row.gate for row in story.elsewhere),
+        "held_count": len(story.held),
+        "elsewhere_count": len(story.elsewhere),
+        "criteria": tasks(_criteria(view, story, context.held, detail)),
+        "references": bullets(_references(view, story, context, detail)),
         "since": bullets(context.since) if context.since and detail.history else Md(""),
         "corrections": [prose(item, detail.text) for item in context.corrections[: detail.items]],
-        "sightings": _sightings(context, detail), "model": code(view.model_name, detail.text),
-    }  # fmt: skip
+        "sightings": _sightings(context, detail),
+        "model": code(view.model_name, detail.text),
+    }
 
 
 def _severity(story: Story) -> Md:
     worst = min((row.severity for row in (*story.failing, *story.chains, *story.others)), default=None)
-    return Md({"P0": "P0 CRITICAL - blocks model qualification", "P1": "P1 - must be mended", "P2": "P2 - should be mended"}.get(worst or "", "—"))
+    return Md(
+        {
+            "P0": "P0 CRITICAL - blocks model qualification",
+            "P1": "P1 - must be mended",
+            "P2": "P2 - should be mended",
+        }.get(worst or "", "—")
+    )
 
 
 def _verdict(view: View, story: Story) -> Md:
@@ -161,7 +188,12 @@ def _criteria(view: View, story: Story, held: Collection[str], detail: Detail) -
     masked = [row for row in story.chains if row.masked_by or row.outcome.value in {"error", "no-evidence"}]
     if masked:
         cells = {cell for row in masked for cell in row.cells}
-        made.append((cells <= set(held), Md(f"The {pieces.plural(len(masked), 'gate')} that could not be judged here run and hold")))
+        made.append(
+            (
+                cells <= set(held),
+                Md(f"The {pieces.plural(len(masked), 'gate')} that could not be judged here run and hold"),
+            )
+        )
     score = view.score.mqs is not None and view.score.mqs >= QUALIFIES
     made.append((score, Md(f"{code(view.model_name, detail.text)} qualifies with MQS ≥ {QUALIFIES}")))
     return made
@@ -169,7 +201,9 @@ def _criteria(view: View, story: Story, held: Collection[str], detail: Detail) -
 
 def _references(view: View, story: Story, context: Context, detail: Detail) -> list[Md]:
     made = [Md(f"Cause {code(story.finding.id)}: {code('requalify causes explain ' + story.finding.id)}")]
-    gates = dict.fromkeys((row.gate, row.worst.definition) for row in (*story.failing, *story.chains) if row.worst.definition)
+    gates = dict.fromkeys(
+        (row.gate, row.worst.definition) for row in (*story.failing, *story.chains) if row.worst.definition
+    )
     if gates:
         kept = list(gates)[: detail.items]
         names = ", ".join(f"{code(gate, detail.text)} {code(definition, detail.text)}" for gate, definition in kept)
@@ -177,7 +211,15 @@ def _references(view: View, story: Story, context: Context, detail: Detail) -> l
     rest = [other for other in view.stories if other.finding is not story.finding][: detail.items]
     made += [Md(f"Also found in this run: {pieces.finding_line(other.finding, detail)}") for other in rest]
     if context.run_url and context.run_url.startswith("https://github.com/"):
-        made.append(Md(f"Run: {context.run_url}" if context.run_url.isascii() and context.run_url.isprintable() and not set(context.run_url) & set("<>()[]`| \"'*") else f"Run: {code(context.run_url)}"))
+        made.append(
+            Md(
+                f"Run: {context.run_url}"
+                if context.run_url.isascii()
+                and context.run_url.isprintable()
+                and not set(context.run_url) & set("<>()[]`| \"'*")
+                else f"Run: {code(context.run_url)}"
+            )
+        )
     if detail.related:
         made += [item if isinstance(item, Md) else prose(item, detail.text) for item in context.related[: detail.items]]
     return made
@@ -186,7 +228,7 @@ def _references(view: View, story: Story, context: Context, detail: Detail) -> l
 def _sightings(context: Context, detail: Detail) -> Md:
     if not context.sightings or not detail.history:
         return Md("")
-    return pieces.table(("Model", "Conversion", "Backend", "Run", "Commit", "Seen"), context.sightings[-detail.rows :])
+    return table(("Model", "Conversion", "Backend", "Run", "Commit", "Seen"), context.sightings[-detail.rows :])
 
 
 def report_md(view: View, *, limit: int = STEP, size: Any = in_bytes) -> str:
@@ -196,13 +238,20 @@ def report_md(view: View, *, limit: int = STEP, size: Any = in_bytes) -> str:
 
 def _report_values(view: View, detail: Detail) -> dict[str, Any]:
     issues = [(story, title(view, story)) for story in view.stories]
-    return {"view": view, "p": pieces, "d": detail, "model": prose(view.model_name, detail.text), "issues": issues,
-            "headline": _headline(view), "details": details}  # fmt: skip
+    return {
+        "view": view,
+        "p": pieces,
+        "d": detail,
+        "model": prose(view.model_name, detail.text),
+        "issues": issues,
+        "headline": _headline(view),
+        "details": details,
+    }
 
 
 def _headline(view: View) -> Md:
     failed = sum(view.count(outcome) for outcome in BROKEN)
-    unknown = view.count(pieces.Outcome.ERROR) + view.count(pieces.Outcome.NO_EVIDENCE)
+    unknown = view.count(Outcome.ERROR) + view.count(Outcome.NO_EVIDENCE)
     if failed:
         return Md("falsified")
     return Md("could not be judged" if unknown or not view.corroborated else "held")
@@ -215,13 +264,29 @@ def step_summary(view: View) -> str:
 
 def report_html(view: View) -> str:
     """Return the whole run as one self-contained page; nothing in it loads, runs or links anywhere."""
-    return page("report.html.j2", view=view, p=pieces, d=LADDER[0], clean=clean, number=number, headline=_headline(view),
-                picture=picture, words=pieces.WORDS, title=title, issues=[(s, title(view, s)) for s in view.stories])  # fmt: skip
+    return page(
+        "report.html.j2",
+        view=view,
+        p=pieces,
+        d=LADDER[0],
+        clean=clean,
+        number=number,
+        headline=_headline(view),
+        picture=picture,
+        words=pieces.WORDS,
+        title=title,
+        issues=[(s, title(view, s)) for s in view.stories],
+    )
 
 
 def pr_comment(view: View, changes: Changes | None = None, *, limit: int = BODY) -> str:
     """Return the one comment of a pull request: what is new first, what is known with its issue, what was fixed."""
-    return fitted(lambda detail: page("comment.md.j2", **_report_values(view, detail), changes=changes or Changes(), compared=changes is not None), limit)
+    return fitted(
+        lambda detail: page(
+            "comment.md.j2", **_report_values(view, detail), changes=changes or Changes(), compared=changes is not None
+        ),
+        limit,
+    )
 
 
 def check_output(view: View, changes: Changes | None = None, *, limit: int = CHECK) -> tuple[str, str, str]:
@@ -230,4 +295,8 @@ def check_output(view: View, changes: Changes | None = None, *, limit: int = CHE
     summary = fitted(lambda detail: page("check.md.j2", **_report_values(view, detail), **values), limit, in_bytes)
     failed = sum(view.count(outcome) for outcome in BROKEN)
     head = f"{failed} of {view.planned} cells failed" if failed else f"{view.corroborated} of {view.planned} cells held"
-    return cut(f"{head}, MQS {view.score.mqs if view.score.mqs is not None else '—'}", 255), summary, report_md(view, limit=limit)
+    return (
+        cut(f"{head}, MQS {view.score.mqs if view.score.mqs is not None else '—'}", 255),
+        summary,
+        report_md(view, limit=limit),
+    )

@@ -109,9 +109,13 @@ def rows(verdicts: Iterable[Verdict]) -> tuple[GateRow, ...]:
         grouped.setdefault((verdict.gate, verdict.cell.chain, verdict.cell.variant), []).append(verdict)
     made = [
         GateRow(
-            gate=gate, severity=min(v.severity for v in group), conversion=arrow(chain) or variant, test=_test(group[0]),
-            verdicts=tuple(group), outcome=_outcome(group),
+            gate=gate,
+            severity=min(v.severity for v in group),
+            conversion=arrow(chain) or variant,
+            test=_test(group[0]),
+            verdicts=tuple(group),
+            outcome=_outcome(group),
         )
         for (gate, chain, variant), group in grouped.items()
-    ]  # fmt: skip
+    ]
     return tuple(sorted(made, key=lambda row: (WORST_FIRST.index(row.outcome), row.severity)))

@@ -228,7 +228,9 @@ def _commands(
     for gate in dict.fromkeys(row.gate for row in touched):
         again += ["--gates", gate]
     yield Command(why="Run these gates again", argv=tuple(again))
-    yield Command(why="Read what this cause means and how it is tested", argv=("requalify", "causes", "explain", finding.id))
+    yield Command(
+        why="Read what this cause means and how it is tested", argv=("requalify", "causes", "explain", finding.id)
+    )
 
 
 def _conversion(touched: Iterable[GateRow], evidence: Mapping[str, Mapping[str, Evidence]]) -> tuple[str, ...]:

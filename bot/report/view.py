@@ -85,7 +85,7 @@ def view(judgement: Judgement) -> View:
     explained = {cell for finding in judgement.findings for cell in (*finding.gates, *finding.masked)}
     companions = tuple(f for f in judgement.findings if f.kind is not CauseKind.DEFECT)
     defects = tuple(f for f in judgement.findings if f.kind is CauseKind.DEFECT)
-    name = header.model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or header.model
+    name = header.model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].strip() or header.model
     return View(
         model=header.model, model_name=name, playbook=header.playbook, tier=header.tier, toolchain=header.toolchain,
         commit=header.commit, started=header.started, environment=_environment(header.environment),

@@ -1,10 +1,21 @@
+# ruff: noqa: E501
 """Judgements built by hand: a good run, a planted one, a run whose machine failed, and one full of hostile text."""
 
 from typing import Any
 
 from bot.journal import Header, Journal
 from bot.records import (
-    CauseKind, Cell, Confidence, Deduction, Evidence, Experiment, Finding, Outcome, Score, Severity, Verdict,
+    CauseKind,
+    Cell,
+    Confidence,
+    Deduction,
+    Evidence,
+    Experiment,
+    Finding,
+    Outcome,
+    Score,
+    Severity,
+    Verdict,
 )  # fmt: skip
 from bot.triage.judge import Judgement
 
@@ -27,7 +38,9 @@ def cell(gate: str, chain: tuple[str, ...], backend: str | None = "cpu") -> Cell
 
 def verdict(at: Cell, outcome: Outcome, reason: str = "", **rest: Any) -> Verdict:
     severity = rest.pop("severity", Severity.P0)
-    return Verdict(gate=at.gate, severity=severity, cell=at, outcome=outcome, reason=reason, definition="3f9c11d0", **rest)
+    return Verdict(
+        gate=at.gate, severity=severity, cell=at, outcome=outcome, reason=reason, definition="3f9c11d0", **rest
+    )
 
 
 def judgement(
@@ -42,7 +55,9 @@ def judgement(
     }  # fmt: skip
     made = Header(**(values | header), cells=tuple(v.cell for v in verdicts))
     journal = Journal(made, evidence, experiments, complete, False)
-    return Judgement(header=made, verdicts=tuple(verdicts), score=score, findings=findings, unexplained=unexplained, journal=journal)
+    return Judgement(
+        header=made, verdicts=tuple(verdicts), score=score, findings=findings, unexplained=unexplained, journal=journal
+    )
 
 
 def no_gpu(at: Cell) -> Verdict:
@@ -87,14 +102,18 @@ def planted() -> Judgement:
             argv = ["requalify", "convert", "~/models/qwen a.gguf", f"/tmp/out/{gate}.apr"]
             evidence.append(Evidence(cell=at.id, kind="conversion", data={"hops": [{"argv": argv, "exit_code": 0}]}))
         else:
-            verdicts.append(verdict(at, Outcome.CORROBORATED, "tensors equal", metric="rel_l2", diff=0.0, expected="0 (copy)"))
+            verdicts.append(
+                verdict(at, Outcome.CORROBORATED, "tensors equal", metric="rel_l2", diff=0.0, expected="0 (copy)")
+            )
         verdicts.append(no_gpu(cell(gate, chain, "gpu")))
     masked = []
     for gate, chain in CHAINS.items():
         at = cell(gate, chain)
         masked.append(at.id)
         verdicts.append(verdict(at, Outcome.ERROR, "the converter was handed a directory", masked_by="PATH-001"))
-        evidence.append(Evidence(cell=at.id, kind="failure", data={"outcome": "error", "stderr_tail": f"start\n{PATH_LINE}\n"}))
+        evidence.append(
+            Evidence(cell=at.id, kind="failure", data={"outcome": "error", "stderr_tail": f"start\n{PATH_LINE}\n"})
+        )
     broken = tuple(cell(gate, DIRECT[gate]).id for gate in DIFFS)
     layout = Finding(
         id="LAYOUT-002", slug="data-transposed", kind=CauseKind.DEFECT, confidence=Confidence.HIGH, explained=168,
@@ -115,13 +134,16 @@ def planted() -> Judgement:
     )  # fmt: skip
     tried = (Experiment(pair="gguf-apr", cause="ROPE-001", cells=broken,
                         data={"residual_before": 1.4142, "residual_after": 1.39, "claim": "the rotary rows did not move"}),)  # fmt: skip
-    score = Score(mqs=320, grade="F", status="BLOCKED", deductions=(Deduction(reason="5 P0 gates falsified", points=-379),))
+    score = Score(
+        mqs=320, grade="F", status="BLOCKED", deductions=(Deduction(reason="5 P0 gates falsified", points=-379),)
+    )
     return judgement(verdicts, score, (layout, path), tuple(evidence), tried)
 
 
 def infra_failed() -> Judgement:
     verdicts = [
-        verdict(cell(gate, chain), Outcome.ERROR, "the disk is full", masked_by="INFRA-004") for gate, chain in DIRECT.items()
+        verdict(cell(gate, chain), Outcome.ERROR, "the disk is full", masked_by="INFRA-004")
+        for gate, chain in DIRECT.items()
     ]
     verdicts += [verdict(cell(gate, chain), Outcome.NO_EVIDENCE, "never measured") for gate, chain in CHAINS.items()]
     disk = Finding(
@@ -156,7 +178,9 @@ def hostile() -> Judgement:
     )  # fmt: skip
     evidence = (Evidence(cell=ids[0], kind="tensors", data={"map": [[EVIL, 0, 3.0], ["x", "y", "z"], [1], None]}),)
     score = Score(mqs=0, grade=EVIL, status=EVIL, deductions=(Deduction(reason=EVIL, points=-1),), note=EVIL)
-    return judgement(verdicts, score, (finding,), evidence, model=EVIL, playbook=EVIL, toolchain=EVIL, environment={EVIL: EVIL})
+    return judgement(
+        verdicts, score, (finding,), evidence, model=EVIL, playbook=EVIL, toolchain=EVIL, environment={EVIL: EVIL}
+    )
 
 
 ALL = {"good": good, "planted": planted, "infra": infra_failed, "hostile": hostile}

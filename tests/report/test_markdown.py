@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from bot.report.markdown import Md, bullets, code, details, fence, number, prose, shell, table, tasks
 from bot.report.redact import clean, redact
 
-TEXT = st.text(alphabet=st.one_of(st.sampled_from("`|\\<>@#_*[]()!~$&-+=.:/\n \t1aZ{}\"'"), st.characters()), max_size=60)
+TEXT = st.text(
+    alphabet=st.one_of(st.sampled_from("`|\\<>@#_*[]()!~$&-+=.:/\n \t1aZ{}\"'"), st.characters()), max_size=60
+)
 EVENTS = (
     "@torvalds", "hello @org/team!", "fixes #12", "o/r#3", "GH-12", "deadbeefcafe1234", "https://evil.example/x",
     "www.evil.example", "<script>alert(1)</script>", "<!-- gone", "**bold**", "_it_", "~~no~~", "![i](http://e/x)",
@@ -63,7 +65,10 @@ def test_prose_is_dead_and_keeps_its_words(text: str) -> None:
 
 
 def test_harmless_words_stay_as_they_are() -> None:
-    assert prose("168 of 290 tensors differ, worst 1.41 → 0 (same arithmetic)") == "168 of 290 tensors differ, worst 1.41 → 0 (same arithmetic)"
+    assert (
+        prose("168 of 290 tensors differ, worst 1.41 → 0 (same arithmetic)")
+        == "168 of 290 tensors differ, worst 1.41 → 0 (same arithmetic)"
+    )
     assert prose("expected < 1e-6 (calibrated)") == "expected &lt; 1e-6 (calibrated)"
     assert prose("in attn_k.weight.") == "in `attn_k.weight`."
 
@@ -155,7 +160,16 @@ def test_what_must_not_be_shown_is_redacted(text: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ("model.layers.0.self_attn.q_proj.weight", "0.2.12", "torch 2.13.0", "a::b", "/tmp/home/x", "std::vector", "12:30:01")
+    "text",
+    (
+        "model.layers.0.self_attn.q_proj.weight",
+        "0.2.12",
+        "torch 2.13.0",
+        "a::b",
+        "/tmp/home/x",
+        "std::vector",
+        "12:30:01",
+    ),
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redact(text) == text
@@ -171,7 +185,9 @@ def test_terminal_and_bidi_sequences_are_gone() -> None:
     assert clean("\x1b[31mred\x1b[0m \x1b]0;title\x07\u202egnp\u200b.exe\x00\r\nnext") == "red gnp.exe\nnext"
 
 
-@given(st.lists(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=20), min_size=1, max_size=5))
+@given(
+    st.lists(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=20), min_size=1, max_size=5)
+)
 def test_a_command_is_what_it_prints(argv: list[str]) -> None:
     line = shell(argv)
     assert shlex.split(line) == [redact(word) for word in argv]
@@ -179,7 +195,17 @@ def test_a_command_is_what_it_prints(argv: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    ((0.761, "7.61e-1"), (0, "0"), (1.4142, "1.41e0"), (3.1e-12, "3.10e-12"), (None, "—"), ("inf", "∞"), ("nan", "NaN"), ("x", "—"), (True, "—")),
+    (
+        (0.761, "7.61e-1"),
+        (0, "0"),
+        (1.4142, "1.41e0"),
+        (3.1e-12, "3.10e-12"),
+        (None, "—"),
+        ("inf", "∞"),
+        ("nan", "NaN"),
+        ("x", "—"),
+        (True, "—"),
+    ),
 )
 def test_numbers_print_as_the_table_wants_them(value: object, shown: str) -> None:
     assert number(value) == shown

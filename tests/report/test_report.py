@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 import json
 import os
 import re
@@ -7,11 +8,11 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import cmarkgfm
+import judgements
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import judgements
 from bot import report
 from bot.errors import UserError
 from bot.records import Outcome
@@ -96,7 +97,13 @@ def test_what_is_known_elsewhere_stands_in_the_issue() -> None:
         related=("an older issue",), corrections=("ROPE-001 was refuted",), run_url="https://github.com/o/r/actions/runs/13",
     )  # fmt: skip
     _, body = render.issue(told, told.stories[0], context)
-    for words in ("last good: run 12", "run 13", "an older issue", "**CORRECTION**", "Run: https://github.com/o/r/actions/runs/13"):
+    for words in (
+        "last good: run 12",
+        "run 13",
+        "an older issue",
+        "**CORRECTION**",
+        "Run: https://github.com/o/r/actions/runs/13",
+    ):
         assert words in body
 
 
@@ -114,9 +121,15 @@ def test_every_command_parses_in_bash_and_comes_back_as_argv(name: str) -> None:
 
 def test_hostile_text_is_dead_everywhere(tmp_path: Path) -> None:
     told = view(judgements.hostile())
-    title, body = render.issue(told, told.stories[0], render.Context(sightings=((judgements.EVIL,) * 6,), since=(judgements.EVIL,)))
+    title, body = render.issue(
+        told, told.stories[0], render.Context(sightings=((judgements.EVIL,) * 6,), since=(judgements.EVIL,))
+    )
     assert not set(title) & set("@#<>|`*[]!\n")
-    pages = [body, render.report_md(told), render.pr_comment(told, render.Changes(new=told.direct, known=((told.direct[0], judgements.EVIL),)))]
+    pages = [
+        body,
+        render.report_md(told),
+        render.pr_comment(told, render.Changes(new=told.direct, known=((told.direct[0], judgements.EVIL),))),
+    ]
     for markdown in pages:
         html = cmarkgfm.github_flavored_markdown_to_html(markdown, options=cmarkgfm.cmark.Options.CMARK_OPT_UNSAFE)
         outside = re.sub(r"<(code|pre)[^>]*>.*?</\1>", "", html, flags=re.DOTALL)
@@ -130,12 +143,12 @@ def test_hostile_text_is_dead_everywhere(tmp_path: Path) -> None:
 
 def test_the_junit_parses_and_counts_what_could_not_be_judged_as_errors() -> None:
     for name, made in judgements.ALL.items():
-        root = ET.fromstring(report.junit(view(made())))
+        root = ET.fromstring(report.junit_xml(view(made())))
         cases = root.findall("./testsuite/testcase")
         assert len(cases) == int(root.attrib["tests"]) == len(made().verdicts), name
-    root = ET.fromstring(report.junit(view(judgements.planted())))
+    root = ET.fromstring(report.junit_xml(view(judgements.planted())))
     assert (root.attrib["failures"], root.attrib["errors"], root.attrib["skipped"]) == ("5", "5", "6")
-    root = ET.fromstring(report.junit(view(judgements.infra_failed())))
+    root = ET.fromstring(report.junit_xml(view(judgements.infra_failed())))
     assert root.attrib["errors"] == root.attrib["tests"]
 
 
@@ -169,7 +182,9 @@ def test_any_issue_fits_its_limit_with_fences_closed_and_table_there(many: int, 
         refuted=tuple(f"{text}{i}" for i in range(many)), claim=text * 900, falsified_if=text * 900, fix_hint=text * 900,
         commands=(("requalify", text * 400),) * many, line=text * 5000,
     )  # fmt: skip
-    made = judgements.judgement(verdicts, made.score, (finding,), model=text * 300, environment={f"{text}{i}": text * 99 for i in range(many)})
+    made = judgements.judgement(
+        verdicts, made.score, (finding,), model=text * 300, environment={f"{text}{i}": text * 99 for i in range(many)}
+    )
     told = view(made)
     title, body = render.issue(told, told.stories[0], limit=limit)
     assert len(body) <= limit and len(title) <= 256
@@ -181,7 +196,9 @@ def test_any_issue_fits_its_limit_with_fences_closed_and_table_there(many: int, 
         assert len(page.encode()) <= CHECK
 
 
-def test_the_step_summary_is_appended_when_the_runner_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_step_summary_is_appended_when_the_runner_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "summary.md"
     target.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(target))
@@ -191,7 +208,9 @@ def test_the_step_summary_is_appended_when_the_runner_names_one(tmp_path: Path, 
 
 def test_a_pull_request_is_told_what_is_new_what_is_known_and_what_was_fixed() -> None:
     told = view(judgements.planted())
-    changes = render.Changes(new=told.direct[:1], known=((told.direct[1], "issue 12"),), fixed=told.direct[2:3], base="abc")
+    changes = render.Changes(
+        new=told.direct[:1], known=((told.direct[1], "issue 12"),), fixed=told.direct[2:3], base="abc"
+    )
     comment = render.pr_comment(told, changes)
     new, known, fixed = (comment.index(words) for words in ("### New Failures", "### Known Failures", "Fixed: "))
     assert new < known < fixed
