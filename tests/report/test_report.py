@@ -166,7 +166,7 @@ def test_verdicts_json_is_json_without_nan_and_lists_causes_with_gates() -> None
     assert ["self_attn.q_proj", 3, 6.15] in found["map"]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 300), st.text(max_size=40), st.sampled_from((BODY, 20_000, 9_000)))
 def test_any_issue_fits_its_limit_with_fences_closed_and_table_there(many: int, text: str, limit: int) -> None:
     made = judgements.planted()
