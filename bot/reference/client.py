@@ -1,6 +1,5 @@
 """A model in a child process, as its parent sees it. Whatever becomes of the child is a ChildFailure."""
 
-import contextlib
 import os
 import shutil
 import sys
@@ -71,7 +70,7 @@ class Model:
         self._scratch = Path(tempfile.mkdtemp(prefix="requalify-reference-"))
         self.argv = (sys.executable, "-m", "bot.reference", str(self._scratch), str(memory_bytes or 0))
         try:
-            self._child = process.Child(self.argv, env=_environment())
+            self._child = process.Child(self.argv, env=_environment(), memory_bytes=memory_bytes)
         except OSError as problem:
             shutil.rmtree(self._scratch, ignore_errors=True)
             raise ChildFailure("error", f"cannot start a child: {problem}", argv=self.argv) from problem
@@ -113,6 +112,10 @@ class Model:
         """Return up to n greedy tokens; fewer when the file's end token comes first (it is the last one then)."""
         return list(self._ask("generate", ids=_ids(ids), count=int(n))["ids"])
 
+    def devices(self) -> dict[str, bool]:
+        """Return which backends the child could use: {"gpu": False}."""
+        return {"gpu": bool(self._ask("devices")["gpu"])}
+
     def close(self) -> None:
         """End the child with all it started, and remove its scratch folder. May be called again."""
         self._child.close()
@@ -139,7 +142,7 @@ class Model:
         except TimeoutError:
             raise self._lost("timeout", f"{operation}: no answer within {self.timeout_s:g} s") from None
         except (OSError, EOFError) as problem:
-            raise self._lost("crashed", f"{operation}: the child died ({problem or 'no answer'})") from None
+            raise self._lost("crashed", f"{operation}: the child died ({problem or 'no answer'})", died=True) from None
         except GarbledError as problem:
             raise self._lost("crashed", f"{operation}: {problem}") from None
         self.last = {key: answer.get(key) for key in ("seconds", "peak_bytes")}
@@ -155,16 +158,19 @@ class Model:
         unavailable = answer.get("failure") == Failure.UNAVAILABLE
         return ChildFailure("error", reason, argv=self.argv, stderr_tail=tail, unavailable=unavailable)
 
-    def _lost(self, outcome: str, reason: str) -> ChildFailure:
-        """End the child and keep what became of it for this request and every later one."""
+    def _lost(self, outcome: str, reason: str, *, died: bool = False) -> ChildFailure:
+        """End the child and keep what became of it for this request and every later one.
+
+        A child that had not `died` is killed by us, so its exit says nothing.
+        """
         ended = self._child.close()
-        killed = f", killed by signal {ended.signal}" if outcome == "crashed" and ended.signal else ""
+        killed = f", killed by signal {ended.signal}" if died and ended.signal else ""
         self._gone = ChildFailure(
             outcome,
             reason + killed,
             argv=self.argv,
-            exit_code=ended.exit_code,
-            signal=ended.signal,
+            exit_code=ended.exit_code if died else None,
+            signal=ended.signal if died else None,
             stderr_tail=ended.stderr[-_TAIL:],
         )
         return self._gone
@@ -174,23 +180,18 @@ def unavailable(backend: str, *, timeout_s: float = 120.0) -> str | None:
     """Return why no model can run on that backend here, or None. Costs the start of a child for "gpu"."""
     if backend == "cpu":
         return None
-    model = None
     try:
-        model = Model(timeout_s=timeout_s, memory_bytes=None)
-        found = model._ask("devices")
+        with Model(timeout_s=timeout_s, memory_bytes=None) as model:
+            found = model.devices()
     except ChildFailure as failure:
         return failure.reason
-    finally:
-        with contextlib.suppress(AttributeError):
-            if model is not None:
-                model.close()
     return None if found.get(backend) else "no CUDA device"
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment with this very package importable, wherever the parent was started."""
+    """Return what makes this very package importable, wherever the parent was started."""
     paths = [str(_PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _ids(ids: Sequence[int]) -> list[int]:

@@ -15,9 +15,11 @@ F32 = npt.NDArray[np.float32]
 Ids = Sequence[int]
 
 
-def make_deterministic(seed: int) -> None:
+def make_deterministic(seed: int, device: torch.device) -> None:
     """Choose the reproducible variant of everything torch has two of, float32 in full."""
     torch.manual_seed(seed)
+    if device.type == "cpu":
+        return  # a forward pass has no other variant there, and asking for it costs two seconds of imports
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

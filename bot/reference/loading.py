@@ -11,6 +11,7 @@ import transformers
 from bot import formats
 from bot.errors import UserError
 from bot.formats import config as configs
+from bot.formats.tokenizer import read_tokenizer
 from bot.formats.view import View, canonical
 
 
@@ -66,11 +67,11 @@ def load(path: Path, backend: str) -> Loaded:
 
 def hf_config(view: View) -> Any:
     """Return the transformers configuration the file's own metadata amounts to."""
-    values = configs.to_hf(view.config)
-    model_type = values.pop("model_type", None)
-    where = str(view.checkpoint.path)
+    model_type, where = view.config.architecture, str(view.checkpoint.path)
     if model_type is None:
         raise UserError("the metadata name no architecture", where=where)
+    values = configs.to_hf(view.config)
+    model_type = str(values.pop("model_type", model_type))
     if model_type not in transformers.CONFIG_MAPPING:
         raise UserError(f"transformers {transformers.__version__} knows no architecture {model_type!r}", where=where)
     try:
@@ -118,8 +119,6 @@ def _build(config: Any, weights: dict[str, torch.Tensor]) -> tuple[Any, dict[str
 def _tokenizer(checkpoint: Any) -> tuple[Any, str]:
     """Return the file's tokenizer; a broken one is a note, for a model also answers to token ids."""
     try:
-        from bot.formats.tokenizer import read_tokenizer
-
         return read_tokenizer(checkpoint), ""
     except Exception as problem:  # noqa: BLE001  the model itself is what was asked for
         return None, f"tokenizer: {problem}"

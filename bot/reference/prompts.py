@@ -9,9 +9,11 @@ TEXTS = (
     "What is 2+2?",
     "The capital of France is",
     "def fibonacci(n):\n    ",
-    "Once upon a time there was a miller who had three sons, his mill, a donkey and a cat; the sons had to grind, "
-    "the donkey had to fetch the grain and carry away the flour, and the cat had to catch the mice. When the miller "
-    "died the three sons divided the inheritance: the eldest received the mill,",
+    (
+        "Once upon a time there was a miller who had three sons, his mill, a donkey and a cat; the sons had to grind, "
+        "the donkey had to fetch the grain and carry away the flour, and the cat had to catch the mice. When the miller "
+        "died the three sons divided the inheritance: the eldest received the mill,"
+    ),
 )
 
 
@@ -23,7 +25,9 @@ class Prompt:
     text: str | None = None
 
 
-def from_ids(vocabulary: int, *, seed: int = 0, lengths: Sequence[int] = LENGTHS, context: int | None = None) -> tuple[Prompt, ...]:
+def from_ids(
+    vocabulary: int, *, seed: int = 0, lengths: Sequence[int] = LENGTHS, context: int | None = None
+) -> tuple[Prompt, ...]:
     """Return token ids spread over the vocabulary, the same for a seed everywhere; no longer than the context."""
     state, made = seed & 0xFFFFFFFF, []
     for length in (min(n, context) if context else n for n in lengths):
@@ -36,7 +40,9 @@ def from_ids(vocabulary: int, *, seed: int = 0, lengths: Sequence[int] = LENGTHS
     return tuple(dict.fromkeys(made))
 
 
-def from_texts(tokenize: Callable[[str], Sequence[int]], texts: Sequence[str] = TEXTS, *, context: int | None = None) -> tuple[Prompt, ...]:
+def from_texts(
+    tokenize: Callable[[str], Sequence[int]], texts: Sequence[str] = TEXTS, *, context: int | None = None
+) -> tuple[Prompt, ...]:
     """Return the texts as token ids, and the first token of the first one by itself; empty results are left out."""
     prompts = []
     for text in texts:

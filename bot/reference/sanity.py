@@ -16,7 +16,9 @@ _FLAT = 1e-6  # spread of logits below which softmax is -ln(vocabulary) for ever
 _LOOP = 16  # greedy tokens that must be there before repetition is judged
 
 
-def sane(logits: Sequence[Logits], prompts: Sequence[Sequence[int]], generated: Sequence[Sequence[int]] = ()) -> str | None:
+def sane(
+    logits: Sequence[Logits], prompts: Sequence[Sequence[int]], generated: Sequence[Sequence[int]] = ()
+) -> str | None:
     """Return what is wrong with a reference, or None.
 
     `logits` are (positions, vocabulary), one per prompt; `generated` are greedy continuations of different prompts.

@@ -15,11 +15,14 @@ import transformers
 from bot.errors import UserError
 from bot.reference import engine as engines
 from bot.reference.engine import Engine
-from bot.reference.loading import UnavailableError, load
+from bot.reference.loading import UnavailableError, device_of, load
 from bot.reference.protocol import Failure, decode, encode
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
+
+
+_MEMORY_WORDS = ("can't allocate memory", "cannot allocate memory", "out of memory", "failed to map segment")
 
 
 class Server:
@@ -61,7 +64,7 @@ class Server:
         return {**answer, "seconds": time.monotonic() - started, "peak_bytes": peak_bytes()}
 
     def _open(self, request: Request) -> Answer:
-        engines.make_deterministic(int(request["seed"]))
+        engines.make_deterministic(int(request["seed"]), device_of(request["backend"]))
         self.engine = Engine(load(Path(request["path"]), request["backend"]))
         versions = {"torch": torch.__version__, "transformers": transformers.__version__}
         return {"info": engines.info(self.engine.loaded, versions)}
@@ -104,7 +107,7 @@ def out_of_memory(problem: Exception) -> bool:
     if isinstance(problem, MemoryError | torch.OutOfMemoryError):
         return True
     words = str(problem).lower()
-    return "can't allocate memory" in words or "cannot allocate memory" in words or "out of memory" in words
+    return any(sign in words for sign in _MEMORY_WORDS)
 
 
 def peak_bytes() -> int:

@@ -1,0 +1,191 @@
+"""What probes share in one run: open checkpoints, comparisons and models, each made once.
+
+Models are kept as what they answered, by the hash of their file: a child is loaded once for a file's
+content on a backend, asked everything, and closed.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.compare import metrics, tolerance
+from bot.compare.diff import DiffReport, compare
+from bot.formats import open_checkpoint
+from bot.formats.view import View, canonical
+from bot.reference import prompts as probing
+from bot.reference.client import ChildFailure, Model
+from bot.reference.prompts import Prompt
+from bot.reference.sanity import sane
+
+F32 = npt.NDArray[np.float32]
+TOKENS = 16  # greedy tokens generated for each of the first prompts
+GENERATED = 2  # prompts continued
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long and how large a model child may become."""
+
+    timeout_s: float = 900.0
+    memory_bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What one model answered: its logits on disk, its greedy tokens, and what it says of itself."""
+
+    info: Mapping[str, Any]
+    files: tuple[Path, ...]  # logits of each prompt, (positions, vocabulary)
+    generated: tuple[tuple[int, ...], ...]
+    top5: tuple[tuple[tuple[int, ...], ...], ...]  # of each generated step
+    problem: str | None  # what makes it no reference
+    finite: bool
+    spread: float | None  # relative L2 between two runs
+    seconds: Mapping[str, float]
+
+    def logits(self) -> list[F32]:
+        """Return the logits of each prompt."""
+        return [np.load(file, allow_pickle=False) for file in self.files]
+
+    @property
+    def positions(self) -> int:
+        """Return how many positions were computed."""
+        return sum(len(np.load(file, mmap_mode="r")) for file in self.files)
+
+
+class Services:
+    """The caches of one run. `source` is the trusted model: its tokenizer makes the prompts."""
+
+    def __init__(
+        self,
+        source: Path,
+        scratch: Path,
+        *,
+        limits: Limits,
+        seed: int = 0,
+        texts: Sequence[str] = (),
+        asked: str | None = None,
+    ) -> None:
+        self.source, self.scratch, self.limits, self.seed = source, scratch, limits, seed
+        self.texts, self.asked = tuple(texts), asked
+        self._answers: dict[tuple[str, str], Answers | ChildFailure] = {}
+        self._constants: dict[tuple[str, str], float] = {}
+
+    @functools.cache  # noqa: B019 - lives as long as one run
+    def view(self, path: Path) -> View:
+        """Open a checkpoint by its own metadata."""
+        return canonical(open_checkpoint(path))
+
+    @functools.cache  # noqa: B019
+    def trusting(self, path: Path, trusted: Path) -> View:
+        """Open a checkpoint read by the architecture and heads of a trusted one."""
+        return canonical(open_checkpoint(path), trusted=self.view(trusted))
+
+    @functools.cache  # noqa: B019
+    def report(self, a: Path, b: Path) -> DiffReport:
+        """Compare the tensors of two files, A trusted."""
+        return compare(self.view(a), self.trusting(b, a))
+
+    @functools.cache  # noqa: B019
+    def digest(self, path: Path) -> str:
+        """Return the SHA-256 over all files a checkpoint was read from."""
+        total = hashlib.sha256()
+        for file in self.view(path).checkpoint.files:
+            with file.open("rb") as data:
+                total.update(hashlib.file_digest(data, "sha256").digest())
+        return total.hexdigest()
+
+    @functools.cached_property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """The probes: texts in the source's own tokens, or spread ids where it has no tokenizer."""
+        view = self.view(self.source)
+        context = view.config.integer("max_position_embeddings", 512) or 512
+        from bot.formats.tokenizer import read_tokenizer
+
+        tokenizer = read_tokenizer(view.checkpoint)
+        if tokenizer is not None:
+            try:
+                return probing.from_texts(tokenizer.encode, self.texts or probing.TEXTS, context=context)
+            except ValueError:
+                pass  # a tokenizer that cannot be built is found by its own gate
+        vocabulary = view.config.integer("vocab_size", 1) or 1
+        return probing.from_ids(vocabulary, seed=self.seed, context=context)
+
+    def answers(self, path: Path, backend: str) -> Answers:
+        """Ask a model everything, once for its content; raises ChildFailure, every time the same."""
+        key = (self.digest(path), backend)
+        if key not in self._answers:
+            try:
+                self._answers[key] = self._ask(path, backend, "-".join(key)[:40])
+            except ChildFailure as failure:
+                self._answers[key] = failure
+        found = self._answers[key]
+        if isinstance(found, ChildFailure):
+            raise found
+        return found
+
+    def _open(self, path: Path, backend: str) -> Model:
+        return Model.open(
+            path,
+            backend=backend,
+            timeout_s=self.limits.timeout_s,
+            memory_bytes=self.limits.memory_bytes,
+            seed=self.seed,
+        )
+
+    def _ask(self, path: Path, backend: str, name: str) -> Answers:
+        ids = [list(prompt.ids) for prompt in self.prompts]
+        with self._open(path, backend) as model:
+            seconds = {"load": float(model.last.get("seconds") or 0.0)}
+            logits = model.logits(ids)
+            seconds["logits"] = float(model.last.get("seconds") or 0.0)
+            again = model.logits(ids) if path == self.source else None
+            generated = [model.generate(prompt, TOKENS) for prompt in ids[1 : 1 + GENERATED] or ids[:1]]
+            top5 = [_top5(model, prompt, tokens) for prompt, tokens in zip(ids[1:] or ids, generated, strict=False)]
+            info = dict(model.info)
+        problem = sane(logits, ids, generated)
+        return Answers(
+            info=info, files=self._kept(logits, name), generated=tuple(map(tuple, generated)), top5=tuple(top5),
+            problem=problem, finite=all(bool(np.isfinite(rows).all()) for rows in logits),
+            spread=None if again is None else metrics.rel_l2(logits, again), seconds=seconds,
+        )  # fmt: skip
+
+    def _kept(self, logits: Sequence[F32], name: str) -> tuple[Path, ...]:
+        files = []
+        for number, rows in enumerate(logits):
+            file = self.scratch / f"logits-{name}-{number}.npy"
+            np.save(file, rows)
+            files.append(file)
+        return tuple(files)
+
+    def constant(self, path: Path, backend: str) -> float:
+        """Return the model's A: how strongly its logits answer to noise in its weights. Raises ChildFailure."""
+        key = (self.digest(path), backend)
+        if key not in self._constants:
+            ids = [list(prompt.ids) for prompt in self.prompts]
+            clean = self.answers(path, backend).logits()
+            with self._open(path, backend) as model:
+                found = tolerance.calibrate(lambda: clean, lambda eps, seed: model.perturbed_logits(ids, eps, seed))
+            self._constants[key] = found.constant
+        return self._constants[key]
+
+
+def _top5(model: Model, prompt: Sequence[int], tokens: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the five likeliest tokens at each generated step."""
+    if not tokens:
+        return ()
+    (rows,) = model.logits([[*prompt, *tokens[:-1]]])
+    steps = rows[len(prompt) - 1 :]
+    return tuple(tuple(int(i) for i in np.argsort(-row)[:5]) for row in steps)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON would give it back."""
+    return json.loads(json.dumps(value, default=str))
