@@ -11,7 +11,8 @@ BOT = Path(__file__).parent.parent / "bot"
 MODULES = sorted(BOT.rglob("*.py"))
 
 LAYERS: tuple[set[str], ...] = (
-    {"cli", "__main__"},
+    {"__main__"},
+    {"cli"},
     {"report", "github"},
     {"triage"},
     {"suite"},
