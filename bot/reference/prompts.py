@@ -11,8 +11,8 @@ TEXTS = (
     "def fibonacci(n):\n    ",
     (
         "Once upon a time there was a miller who had three sons, his mill, a donkey and a cat; the sons had to grind, "
-        "the donkey had to fetch the grain and carry away the flour, and the cat had to catch the mice. When the miller "
-        "died the three sons divided the inheritance: the eldest received the mill,"
+        "the donkey had to fetch the grain and carry away the flour, and the cat had to catch the mice. When the "
+        "miller died the three sons divided the inheritance: the eldest received the mill,"
     ),
 )
 
