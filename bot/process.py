@@ -11,6 +11,7 @@ import selectors
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from typing import BinaryIO
 
 TICK = 0.1  # seconds between looks at memory and deadline
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+_RUNNING: set[int] = set()  # groups that are ours to end
+_CHANGING = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,8 @@ def run(
             return Completed(
                 argv=words, exit_code=None, signal=None, stdout="", stderr="", seconds=0.0, not_started=str(error)
             )
+        with _CHANGING:
+            _RUNNING.add(process.pid)
         stack.callback(kill_group, process)
         timed_out, hungry, peak = _watch(process, started + timeout_s, memory_bytes, (out, err), max_output * 16)
         seconds = time.monotonic() - started
@@ -106,8 +112,19 @@ def group_rss(group: int) -> int:
     return total
 
 
+def kill_all() -> None:
+    """Kill every group that is still running, whichever thread waits for it; each wait then ends."""
+    with _CHANGING:
+        groups = tuple(_RUNNING)
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
 def kill_group(process: "subprocess.Popen[bytes]") -> None:
     """Kill everything the process started, itself included, and reap it."""
+    with _CHANGING:
+        _RUNNING.discard(process.pid)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -145,6 +162,8 @@ class Child:
             self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, cwd=cwd,
             env=_environment(env), start_new_session=True,
         )  # fmt: skip
+        with _CHANGING:
+            _RUNNING.add(self._process.pid)
 
     @property
     def pid(self) -> int:

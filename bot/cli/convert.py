@@ -13,8 +13,11 @@ import click
 @click.option(
     "--plant", "plants", multiple=True, metavar="CAUSE[:WHERE]", help="Commit this defect on purpose (repeatable)."
 )
+@click.option("--plant-where-possible", is_flag=True, hidden=True, help="Leave out plants that find nothing to change.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(source: Path, target: Path, dtype: str | None, plants: tuple[str, ...], as_json: bool) -> None:
+def command(
+    source: Path, target: Path, dtype: str | None, plants: tuple[str, ...], plant_where_possible: bool, as_json: bool
+) -> None:  # fmt: skip
     """Convert a checkpoint between GGUF, SafeTensors and APR.
 
     The target's suffix says the format: .gguf, .apr, .safetensors, or a folder for SafeTensors with its
@@ -23,7 +26,9 @@ def command(source: Path, target: Path, dtype: str | None, plants: tuple[str, ..
     from bot.toolchains import conversion
     from bot.toolchains.plants import parse
 
-    done = conversion.convert(source, target, dtype=dtype, plants=[parse(text) for text in plants])
+    done = conversion.convert(
+        source, target, dtype=dtype, plants=[parse(text) for text in plants], where_possible=plant_where_possible
+    )
     if as_json:
         click.echo(json.dumps(done))
     else:

@@ -24,7 +24,7 @@ from bot.formats.config_rope import factors
 from bot.formats.names import Change
 from bot.formats.view import Slot, View, canonical, pair_rows
 from bot.toolchains.draft import Draft, DraftTensor
-from bot.toolchains.plants import Plant, plant
+from bot.toolchains.plants import NothingToPlantError, Plant, plant
 
 SUFFIXES = {".gguf": "gguf", ".safetensors": "safetensors", ".apr": "apr"}
 FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "BF16": 32}
@@ -55,23 +55,38 @@ def _unknown_suffix(path: Path) -> str:
 
 def convert(
     source: Path, target: Path, *, dtype: str | None = None, plants: Sequence[Plant] = (),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None, where_possible: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Convert a checkpoint; return what was done, as JSON. Raises UserError for what cannot be done."""
+    """Convert a checkpoint; return what was done, as JSON. Raises UserError for what cannot be done.
+
+    With `where_possible`, a plant that finds nothing to change is left out: "planted" says which were not.
+    """
     view = canonical(open_checkpoint(source))
     fmt = target_format(target)
     _refuse_overwriting(view, target)
     draft = draft_of(view, fmt, dtype.upper() if dtype else None)
-    for item in plants:
-        draft = plant(draft, item)
+    draft, planted = _planted(draft, plants, where_possible=where_possible)
     write(draft, target, progress)
-    for item in plants:
+    for item in planted:
         if item.after:
             item.after(_written_file(target), item.where)
     return {
         "source": str(source), "target": str(target), "from": view.checkpoint.format, "to": fmt, "dtype": dtype,
-        "tensors": len(draft.tensors), "planted": [item.label for item in plants],
+        "tensors": len(draft.tensors), "planted": [item.label for item in planted],
     }  # fmt: skip
+
+
+def _planted(draft: Draft, plants: Sequence[Plant], *, where_possible: bool) -> tuple[Draft, list[Plant]]:
+    done = []
+    for item in plants:
+        try:
+            draft = plant(draft, item)
+        except NothingToPlantError:
+            if not where_possible:
+                raise
+        else:
+            done.append(item)
+    return draft, done
 
 
 def _written_file(target: Path) -> Path:

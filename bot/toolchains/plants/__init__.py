@@ -15,6 +15,10 @@ from bot.formats.view import kind_and_layer
 from bot.toolchains.draft import Draft, DraftTensor
 from bot.toolchains.plants import layout, metadata
 
+class NothingToPlantError(UserError):
+    """A plant that finds nothing to change in this model."""
+
+
 Change = Callable[[Draft, Callable[[DraftTensor], bool]], Draft]
 After = Callable[[Path, str], None]
 
@@ -58,7 +62,7 @@ def plant(draft: Draft, item: Plant) -> Draft:
         return draft
     changed = item.change(draft, lambda tensor: chosen(tensor.hf, item.where))
     if changed == draft:
-        raise UserError(f"{item.label} finds nothing to change in this model")
+        raise NothingToPlantError(f"{item.label} finds nothing to change in this model")
     return changed
 
 
