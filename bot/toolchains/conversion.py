@@ -211,7 +211,7 @@ def _plain(view: View, slot: Slot, fmt: str, dtype: str | None) -> DraftTensor:
     copy = kind == slot.dtype and _keeps_bytes(slot, Change.NONE)
     return DraftTensor(
         name=slot.name, hf=slot.name, dtype=kind, shape=slot.shape, values=functools.partial(view.values, slot.name),
-        packed=functools.partial(_packed, view, slot, Change.NONE) if copy else None,
+        packed=functools.partial(_packed, view, slot, Change.NONE) if copy else None, was=slot.change,
     )  # fmt: skip
 
 
@@ -247,7 +247,7 @@ def _gguf_tensor(view: View, name: str, slots: Sequence[Slot], dtype: str | None
     return DraftTensor(
         name=name, hf=first.name, dtype=kind, shape=shape,
         values=functools.partial(_gguf_values, view, slots, change),
-        packed=functools.partial(_stacked, view, slots, change) if copy else None,
+        packed=functools.partial(_stacked, view, slots, change) if copy else None, was=first.change, asks=change,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from bot.formats import blocks
 from bot.formats._base import F32, Bytes, OutTensor
 from bot.formats.config import ModelConfig
+from bot.formats.names import Change
 from bot.formats.tokenizer import Tokenizer
 
 
@@ -23,6 +24,8 @@ class DraftTensor:
     packed: Callable[[], Bytes] | None = None  # bytes to copy, when nothing has to be computed
     recode: Callable[[Bytes], Bytes] | None = None  # changes the encoded bytes (plants)
     stored_as: str | None = None  # how the bytes really are encoded, where the label lies (plants)
+    was: Change = Change.NONE  # what the source's container had done to it
+    asks: Change = Change.NONE  # what the target's container has done to it
 
     def data(self) -> Bytes:
         """Return the encoded bytes, C-contiguous."""
