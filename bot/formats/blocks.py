@@ -1,11 +1,13 @@
 """Stored element types: their block sizes, and values out of bytes and back.
 
-Decoding of the quantized types is gguf-py's, the format's own reference in Python
-(https://github.com/ggml-org/llama.cpp/tree/master/gguf-py), which is bit for bit what ggml's C code does.
+The types most models are made of have decoders of their own (`decoders`); the rest, and the quantizers, are those
+of gguf-py, the format's reference in Python (https://github.com/ggml-org/llama.cpp/tree/master/gguf-py).
 """
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 
 import gguf
 import numpy as np
@@ -13,8 +15,10 @@ from gguf import quants
 
 from bot.errors import UserError
 from bot.formats._base import F32, Bytes
+from bot.formats.decoders import DECODERS
 
-CHUNK = 1 << 22  # elements decoded at a time
+SMALLEST_F16 = 2.0**-14  # that is normal
+GROUP = 1 << 16  # elements decoded at a time: they stay in the processor's cache
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,7 +54,6 @@ TYPES: dict[str, BlockType] = {
 }
 BY_ID: dict[int, BlockType] = {kind.ggml_id: kind for kind in TYPES.values() if kind.ggml_id is not None}
 QUANTIZED = frozenset(name for name, kind in TYPES.items() if kind.elements > 1 or name == "APR_Q8")
-EXACT = frozenset({"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4", "TQ1_0", "TQ2_0"})
 
 
 def row_nbytes(dtype: str, length: int) -> int:
@@ -99,42 +102,55 @@ def _apr_q8(raw: Bytes) -> F32:
 def _apr_q4(raw: Bytes) -> F32:
     blocks = raw.reshape(-1, 18)
     scale = blocks[:, :2].copy().view("<f2").astype(np.float32)
-    scale[~np.isfinite(scale)] = 0
+    # aprender's reader takes scales that are no normal float16 for zero (its GH-186)
+    scale[~np.isfinite(scale) | (np.abs(scale) < SMALLEST_F16)] = 0
     packed = blocks[:, 2:]
     codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(blocks), 32)
     return ((codes.astype(np.float32) - 8) * scale).reshape(-1)
 
 
-def decode(dtype: str, raw: Bytes, out: F32 | None = None) -> F32:
-    """Return the values of whole blocks, flat, float32. `out` receives them where given."""
+def decode(dtype: str, raw: Bytes) -> F32:
+    """Return the values of whole blocks, flat, float32; UserError for a type nothing decodes."""
     flat = np.ascontiguousarray(raw).reshape(-1).view(np.uint8)
     if dtype == "F32":
-        values = flat.view("<f4")
-    elif dtype in PLAIN:
-        values = flat.view(PLAIN[dtype]).astype(np.float32)
-    elif dtype == "BF16":
-        values = _bf16(flat)
-    elif dtype.startswith("F8_"):
-        values = _f8(flat, 4 if dtype == "F8_E4M3" else 5)
-    elif dtype in {"APR_Q4", "APR_Q8"}:
-        values = _apr_q4(flat) if dtype == "APR_Q4" else _apr_q8(flat)
-    else:
-        values = _quantized(dtype, flat)
-    if out is None:
-        return values
-    out[: values.size] = values
-    return out[: values.size]
-
-
-def _quantized(dtype: str, flat: Bytes) -> F32:
+        return flat.view("<f4")
+    if dtype in PLAIN:
+        with np.errstate(over="ignore"):
+            return flat.view(PLAIN[dtype]).astype(np.float32)
+    if dtype in _SIMPLE:
+        return _SIMPLE[dtype](flat)
     kind = TYPES.get(dtype)
     if kind is None or kind.ggml_id is None:
         raise UserError(f"no decoder for element type {dtype}")
+    return _grouped(kind, flat.reshape(-1, kind.nbytes))
+
+
+_SIMPLE: dict[str, Callable[[Bytes], F32]] = {
+    "BF16": _bf16,
+    "F8_E4M3": functools.partial(_f8, exponent_bits=4),
+    "F8_E5M2": functools.partial(_f8, exponent_bits=5),
+    "APR_Q4": _apr_q4,
+    "APR_Q8": _apr_q8,
+}
+
+
+def _grouped(kind: BlockType, packed: Bytes) -> F32:
+    """Decode (blocks, bytes) group by group into one array."""
+    decoder = DECODERS.get(kind.name) or functools.partial(_by_gguf, kind)
+    values = np.empty((len(packed), kind.elements), np.float32)
+    step = max(1, GROUP // kind.elements)
+    # random bytes hold scales that are infinite or no number: that is for whoever compares to find
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(packed), step):
+            decoder(packed[start : start + step], values[start : start + step])
+    return values.reshape(-1)
+
+
+def _by_gguf(kind: BlockType, packed: Bytes, out: F32) -> None:
     try:
-        values = quants.dequantize(flat.reshape(-1, kind.nbytes), gguf.GGMLQuantizationType(kind.ggml_id))
+        out[...] = quants.dequantize(packed.reshape(1, -1), gguf.GGMLQuantizationType(kind.ggml_id)).reshape(out.shape)
     except (NotImplementedError, ValueError):
-        raise UserError(f"no decoder for element type {dtype}") from None
-    return np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
+        raise UserError(f"no decoder for element type {kind.name}") from None
 
 
 QUANTIZERS = frozenset({"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "MXFP4", "TQ1_0", "TQ2_0"})
