@@ -77,6 +77,8 @@ class Gate:
     chains: tuple[tuple[str, ...], ...]  # of formats; "*" stands for each format a run has
     backends: bool = False  # one cell for each backend
     only: str | None = None  # the one backend it is about
+    both: bool = False  # compares the two backends, so it needs both
+    modality: str | None = None  # the way of asking it is about; None: any
     tiers: frozenset[str] = frozenset()  # empty: all
     args: tuple[Any, ...] = ()  # bound into the rule, for gates that share one
 

@@ -51,7 +51,7 @@ def fast_enough(performance: Data) -> Ruling:
     )
 
 
-def _inference(name: str, backend: str) -> Gate:
+def _inference(name: str, modality: str, backend: str) -> Gate:
     return Gate(
         id=name,
         severity=Severity.P1,
@@ -60,19 +60,23 @@ def _inference(name: str, backend: str) -> Gate:
         chains=(("*result",),),
         backends=True,
         only=backend,
+        modality=modality,
     )
 
 
 GATES: tuple[Gate, ...] = (
-    _inference("F-A1-001", "cpu"),
-    _inference("F-A2-001", "gpu"),
-    _inference("F-A3-001", "cpu"),
-    _inference("F-A4-001", "gpu"),
-    _inference("F-A5-001", "cpu"),
-    _inference("F-A6-001", "gpu"),
-    Gate(id="F-BACKEND-001", severity=Severity.P1, family="inference", rule=backends_agree, chains=(("source",),)),
+    _inference("F-A1-001", "run", "cpu"),
+    _inference("F-A2-001", "run", "gpu"),
+    _inference("F-A3-001", "chat", "cpu"),
+    _inference("F-A4-001", "chat", "gpu"),
+    _inference("F-A5-001", "serve", "cpu"),
+    _inference("F-A6-001", "serve", "gpu"),
     Gate(
-        id="F-PERF-001", severity=Severity.P2, family="performance", rule=fast_enough, chains=(("*result",),), backends=True,
-        tiers=frozenset({"mvp", "full"}),
+        id="F-BACKEND-001", severity=Severity.P1, family="inference", rule=backends_agree, chains=(("source",),),
+        both=True,
+    ),
+    Gate(
+        id="F-PERF-001", severity=Severity.P2, family="performance", rule=fast_enough, chains=(("*result",),),
+        backends=True, tiers=frozenset({"mvp", "full"}),
     ),
 )  # fmt: skip

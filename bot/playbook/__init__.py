@@ -1,1 +1,7 @@
-""""""
+"""Says what to test."""
+
+from bot.playbook.load import load
+from bot.playbook.model import Budgets, FailurePolicy, ModelSpec, Plan, Planned, Playbook
+from bot.playbook.plan import plan
+
+__all__ = ["Budgets", "FailurePolicy", "ModelSpec", "Plan", "Planned", "Playbook", "load", "plan"]

@@ -28,6 +28,10 @@ class ModelSpec:
     expected: Mapping[str, int] = dataclasses.field(default_factory=dict)  # canonical configuration key -> value
     parameters: int | None = None  # how many, for estimates of cost
 
+    def pinned(self, form: str) -> str | None:
+        """Return the hash a file of this format must have: `sha256` is that of the first format's file."""
+        return self.sha256 if form == self.formats[0] else None
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
@@ -48,16 +52,19 @@ class Playbook:
     sha256: str
     name: str
     version: str
-    tier: str  # "quick", "mvp", "full", ...
+    tier: str  # "quick", "mvp" or "full"
     model: ModelSpec
+    description: str = ""
     toolchain: str = "reference"
     toolchain_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the toolchain "command", say
     dtype: str | None = None  # what conversions are asked for; None: lossless
     backends: tuple[str, ...] = ("cpu", "gpu")
     modalities: tuple[str, ...] = ("run",)
     prompts: tuple[str, ...] = ()  # empty: the built-in probes
+    prompt_limit: int | None = None  # at most so many of them
     seed: int = 0
-    gates: tuple[str, ...] = ("*",)  # globs on gate ids and cell ids
+    gates: tuple[str, ...] = ("*",)  # globs on gate ids and cell ids; "!GLOB" leaves out
+    wanted: tuple[str, ...] = ()  # globs of gates that must not be missing from the plan
     policy: FailurePolicy = FailurePolicy.COLLECT_ALL
     budgets: Budgets = dataclasses.field(default_factory=Budgets)
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
