@@ -30,6 +30,7 @@ COMMANDS = {
     "plan": "bot.cli.plan:command",
     "merge": "bot.cli.merge:command",
     "selftest": "bot.cli.selftest:command",
+    "fetch": "bot.cli.fetch:command",
     "publish": "bot.cli.publish:command",
     "handle": "bot.cli.handle:command",
 }

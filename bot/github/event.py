@@ -54,6 +54,23 @@ def run(event: Mapping[str, Any], environment: Mapping[str, str]) -> Run:
         raise UserError(f"the event speaks of no run: {error}", where="GITHUB_EVENT_PATH", hint=hint) from error
 
 
+def run_id(event: Mapping[str, Any], environment: Mapping[str, str]) -> int:
+    """Return the run whose artifacts an event is about: the finished one, or the one this job belongs to."""
+    try:
+        told = event.get("workflow_run")
+        return int(told["id"] if told else environment["GITHUB_RUN_ID"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"the event speaks of no run: {error}", where="GITHUB_EVENT_PATH") from None
+
+
+def default_branch(event: Mapping[str, Any]) -> str:
+    """Return the default branch of the repository an event is of."""
+    try:
+        return str(event["repository"]["default_branch"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"the event names no {error}", where="GITHUB_EVENT_PATH") from None
+
+
 def _sha(text: object) -> str:
     if not isinstance(text, str) or not _SHA.fullmatch(text):
         raise ValueError("no 40-hex commit")
