@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from bot.compare.settings import differences, token_differences
+from bot.compare.settings import differences
+from bot.compare.vocabulary import token_differences
 from bot.formats.tokenizer import read_tokenizer
 from bot.probes._base import Context
 from bot.probes.services import plain

@@ -4,11 +4,11 @@ Models are kept as what they answered, by the hash of their file: a child is loa
 content on a backend, asked everything, and closed.
 """
 
+import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ import numpy.typing as npt
 from bot.compare import metrics, tolerance
 from bot.compare.diff import DiffReport, compare
 from bot.formats import open_checkpoint
+from bot.formats._base import Checkpoint
 from bot.formats.view import View, canonical
+from bot.probes.once import Once
 from bot.reference import prompts as probing
-from bot.reference.client import ChildFailure, Model
+from bot.reference.client import Model
 from bot.reference.prompts import Prompt
 from bot.reference.sanity import sane
 
@@ -60,8 +62,20 @@ class Answers:
         return sum(len(np.load(file, mmap_mode="r")) for file in self.files)
 
 
+def content_digest(checkpoint: Checkpoint) -> str:
+    """Return the SHA-256 over all files a checkpoint was read from."""
+    total = hashlib.sha256()
+    for file in checkpoint.files:
+        with file.open("rb") as data:
+            total.update(hashlib.file_digest(data, "sha256").digest())
+    return total.hexdigest()
+
+
 class Services:
-    """The caches of one run. `source` is the trusted model: its tokenizer makes the prompts."""
+    """The caches of one run, for any number of threads. `source` is the trusted model: its tokenizer makes the prompts.
+
+    `admit` is entered with a checkpoint while a child holds its model, so that few of them do so at a time.
+    """
 
     def __init__(
         self,
@@ -72,39 +86,39 @@ class Services:
         seed: int = 0,
         texts: Sequence[str] = (),
         asked: str | None = None,
+        admit: Callable[[Path], contextlib.AbstractContextManager[None]] = lambda _: contextlib.nullcontext(),
     ) -> None:
         self.source, self.scratch, self.limits, self.seed = source, scratch, limits, seed
-        self.texts, self.asked = tuple(texts), asked
-        self._answers: dict[tuple[str, str], Answers | ChildFailure] = {}
-        self._constants: dict[tuple[str, str], float] = {}
+        self.texts, self.asked, self.admit = tuple(texts), asked, admit
+        self._views: Once[View] = Once()
+        self._reports: Once[DiffReport] = Once()
+        self._digests: Once[str] = Once()
+        self._answers: Once[Answers] = Once()
+        self._constants: Once[float] = Once()
+        self._prompts: Once[tuple[Prompt, ...]] = Once()
 
-    @functools.cache  # noqa: B019 - lives as long as one run
     def view(self, path: Path) -> View:
         """Open a checkpoint by its own metadata."""
-        return canonical(open_checkpoint(path))
+        return self._views.get(path, lambda: canonical(open_checkpoint(path)))
 
-    @functools.cache  # noqa: B019
     def trusting(self, path: Path, trusted: Path) -> View:
         """Open a checkpoint read by the architecture and heads of a trusted one."""
-        return canonical(open_checkpoint(path), trusted=self.view(trusted))
+        return self._views.get((path, trusted), lambda: canonical(open_checkpoint(path), trusted=self.view(trusted)))
 
-    @functools.cache  # noqa: B019
     def report(self, a: Path, b: Path) -> DiffReport:
         """Compare the tensors of two files, A trusted."""
-        return compare(self.view(a), self.trusting(b, a))
+        return self._reports.get((a, b), lambda: compare(self.view(a), self.trusting(b, a)))
 
-    @functools.cache  # noqa: B019
     def digest(self, path: Path) -> str:
         """Return the SHA-256 over all files a checkpoint was read from."""
-        total = hashlib.sha256()
-        for file in self.view(path).checkpoint.files:
-            with file.open("rb") as data:
-                total.update(hashlib.file_digest(data, "sha256").digest())
-        return total.hexdigest()
+        return self._digests.get(path, lambda: content_digest(self.view(path).checkpoint))
 
-    @functools.cached_property
+    @property
     def prompts(self) -> tuple[Prompt, ...]:
         """The probes: texts in the source's own tokens, or spread ids where it has no tokenizer."""
+        return self._prompts.get((), self._probes)
+
+    def _probes(self) -> tuple[Prompt, ...]:
         view = self.view(self.source)
         context = view.config.integer("max_position_embeddings", 512) or 512
         from bot.formats.tokenizer import read_tokenizer
@@ -121,15 +135,7 @@ class Services:
     def answers(self, path: Path, backend: str) -> Answers:
         """Ask a model everything, once for its content; raises ChildFailure, every time the same."""
         key = (self.digest(path), backend)
-        if key not in self._answers:
-            try:
-                self._answers[key] = self._ask(path, backend, "-".join(key)[:40])
-            except ChildFailure as failure:
-                self._answers[key] = failure
-        found = self._answers[key]
-        if isinstance(found, ChildFailure):
-            raise found
-        return found
+        return self._answers.get(key, lambda: self._ask(path, backend, f"{key[0][:24]}-{backend}"))
 
     def _open(self, path: Path, backend: str) -> Model:
         return Model.open(
@@ -142,7 +148,7 @@ class Services:
 
     def _ask(self, path: Path, backend: str, name: str) -> Answers:
         ids = [list(prompt.ids) for prompt in self.prompts]
-        with self._open(path, backend) as model:
+        with self.admit(path), self._open(path, backend) as model:
             seconds = {"load": float(model.last.get("seconds") or 0.0)}
             logits = model.logits(ids)
             seconds["logits"] = float(model.last.get("seconds") or 0.0)
@@ -168,13 +174,14 @@ class Services:
     def constant(self, path: Path, backend: str) -> float:
         """Return the model's A: how strongly its logits answer to noise in its weights. Raises ChildFailure."""
         key = (self.digest(path), backend)
-        if key not in self._constants:
-            ids = [list(prompt.ids) for prompt in self.prompts]
-            clean = self.answers(path, backend).logits()
-            with self._open(path, backend) as model:
-                found = tolerance.calibrate(lambda: clean, lambda eps, seed: model.perturbed_logits(ids, eps, seed))
-            self._constants[key] = found.constant
-        return self._constants[key]
+        return self._constants.get(key, lambda: self._calibrated(path, backend))
+
+    def _calibrated(self, path: Path, backend: str) -> float:
+        ids = [list(prompt.ids) for prompt in self.prompts]
+        clean = self.answers(path, backend).logits()
+        with self.admit(path), self._open(path, backend) as model:
+            found = tolerance.calibrate(lambda: clean, lambda eps, seed: model.perturbed_logits(ids, eps, seed))
+        return found.constant
 
 
 def _top5(model: Model, prompt: Sequence[int], tokens: Sequence[int]) -> tuple[tuple[int, ...], ...]:
