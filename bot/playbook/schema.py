@@ -1,10 +1,5 @@
-"""Every key a playbook may hold: ours, and upstream's, which mean something here or are refused by name.
+"""Every key a playbook may hold: ours, and upstream's, which mean something here or are refused by name."""
 
-`python -m bot.playbook.schema > playbooks/playbook.schema.json` exports it for editors.
-"""
-
-import json
-import sys
 from typing import Any
 
 from bot.playbook.kinds import Amount, Choice, Either, Flag, Free, Real, Record, Refused, Several, Size, Text
@@ -147,7 +142,3 @@ def json_schema() -> dict[str, Any]:
     """Return all of this as JSON Schema."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A requalify playbook"}
     return {**head, **PLAYBOOK.schema()}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
