@@ -68,5 +68,5 @@ def plant(draft: Draft, item: Plant) -> Draft:
         return draft
     changed = item.change(draft, Where(item.where))
     if changed == draft:
-        raise UserError(f"{item.label} finds nothing to change in this model")
+        raise NothingToPlantError(f"{item.label} finds nothing to change in this model")
     return changed
