@@ -12,19 +12,32 @@ BASE = 800 << 20  # an interpreter with torch in it
 COPIES = 2.5  # a model in float32, while it is loaded and a layer is worked on
 
 
+class StoppedError(Exception):
+    """The run is over: nothing new may start."""
+
+
 class Admission:
     """Memory as tickets. One child is always let in, however large it claims to be."""
 
     def __init__(self, total: int) -> None:
         self.total, self._held = total, 0
         self._free = threading.Condition()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Let nobody in any more."""
+        with self._free:
+            self._stopped = True
+            self._free.notify_all()
 
     @contextlib.contextmanager
     def of(self, checkpoint: Path) -> Iterator[None]:
         """Wait for room for a child that holds this checkpoint, and keep it meanwhile."""
         wanted = cost(checkpoint)
         with self._free:
-            self._free.wait_for(lambda: not self._held or self._held + wanted <= self.total)
+            self._free.wait_for(lambda: self._stopped or not self._held or self._held + wanted <= self.total)
+            if self._stopped:
+                raise StoppedError
             self._held += wanted
         try:
             yield

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import __version__, process
+from bot.playbook.model import Playbook
 from bot.suite.workspace import total_memory
 
 PACKAGES = ("torch", "transformers", "gguf", "safetensors", "tokenizers", "numpy")
@@ -39,6 +40,22 @@ def cards() -> list[dict[str, Any]] | str:
         if len(row) == len(CARD)
     ]
     return found or "no GPU: nvidia-smi lists none"
+
+
+def missing(playbook: Playbook) -> dict[str, str]:
+    """Return why each backend a playbook asks for cannot be had here; empty when all can."""
+    if "gpu" not in playbook.backends:
+        return {}
+    found = cards()
+    if isinstance(found, str):
+        return {"gpu": found}
+    wanted, free = playbook.budgets.gpu_memory_bytes, max(card["free_mib"] or 0 for card in found) * 2**20
+    if wanted and free < wanted:
+        return {"gpu": f"{wanted / 2**30:.1f} GiB of GPU memory are needed, {free / 2**30:.1f} GiB are free"}
+    from bot.reference.client import unavailable
+
+    reason = unavailable("gpu")
+    return {"gpu": reason} if reason else {}
 
 
 def _number(text: str) -> int | None:

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import datetime
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -64,15 +63,15 @@ class Run:
         self.path = options.out / journal.NAME
         self.stopped: Verdict | None = None  # the verdict that made the policy stop
         self.workspace = Workspace(options.out / NAME)
-        self._done: dict[str, dict[str, Evidence]] = {}
+        self.done: dict[str, dict[str, Evidence]] = {}  # by cell and kind
         self._tried: set[tuple[str, str]] = set()
-        self._ended, self._stop = False, threading.Event()
+        self._ended = False
 
     def __enter__(self) -> Self:
         self._refuse_the_model()
         playbook, budgets = self.plan.playbook, self.plan.playbook.budgets
         cap = budgets.memory_bytes or int(total_memory() * 0.9)
-        admission = Admission(total_memory())
+        admission = self.admission = Admission(total_memory())
         self.workspace.prepare(resume=self.options.resume)
         conversions = Conversions(self.workspace, Caps(timeout_s=budgets.convert_s, memory_bytes=cap), admission.of)
         given = conversions.given(self.options.model)
@@ -95,8 +94,6 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._stop.set()
-        process.kill_all()
         self._writer.__exit__(kind, error, tb)
         if self._ended and not self.options.keep:
             self.workspace.remove()
@@ -128,8 +125,8 @@ class Run:
             environment=host.environment({f"toolchain {tool.toolchain.NAME}": tool.version}),
             request={
                 "dtype": playbook.dtype, "policy": self.policy.value, "plants": list(options.plants),
-                "seed": playbook.seed, "source_format": self.plan.source, "model_sha256": digest, "backends": list(playbook.backends),
-                "fail_fast": options.fail_fast,
+                "seed": playbook.seed, "source_format": self.plan.source, "model_sha256": digest,
+                "backends": list(playbook.backends), "fail_fast": options.fail_fast,
             },
         )  # fmt: skip
 
@@ -148,26 +145,34 @@ class Run:
             if getattr(found.header, name) != _as_read(self.header, name):
                 hint = "drop --resume to begin anew, or give another --out"
                 raise UserError(f"is of another run: its {name} differs", where=str(self.path), hint=hint)
-        self._done = journal.by_cell(found.evidence)
+        self.done = journal.by_cell(found.evidence)
         self._tried = {(item.pair, item.cause) for item in found.experiments}
         return Writer(self.path, self.header, resume=True)
 
     def measure(self, seen: Seen = _unseen) -> None:
         """Measure every cell that has not been; stop when the policy says so."""
         for item in self.plan.cells:
-            if item.skip and item.cell.id not in self._done:
+            if item.skip and item.cell.id not in self.done:
                 self._record(item.cell, [Evidence(cell=item.cell.id, kind="skip", data={"reason": item.skip})], seen)
-        todo = iter([item for item in self.plan.cells if item.cell.id not in self._done])
+        todo = iter([item for item in self.plan.cells if item.cell.id not in self.done])
+        running: dict[Future[list[Evidence]], Cell] = {}
         with ThreadPoolExecutor(self.options.threads) as pool:
             try:
-                self._work(pool, todo, seen)
+                self._work(pool, todo, running, seen)
             except BaseException:
-                self._stop.set()
-                process.kill_all()
+                self._abandon(running)
                 raise
 
-    def _work(self, pool: ThreadPoolExecutor, todo: Iterator[Planned], seen: Seen) -> None:
-        running: dict[Future[list[Evidence]], Cell] = {}
+    def _abandon(self, running: Mapping[Future[list[Evidence]], Cell]) -> None:
+        """End all children and wait for the threads that waited for them."""
+        self.admission.stop()
+        while not all(future.done() or future.cancel() for future in running):
+            process.kill_all()
+            wait(running, timeout=0.2)
+
+    def _work(
+        self, pool: ThreadPoolExecutor, todo: Iterator[Planned], running: dict[Future[list[Evidence]], Cell], seen: Seen
+    ) -> None:
         while True:
             while not self.stopped and len(running) < self.options.threads and (item := next(todo, None)):
                 seen(item.cell, None)
@@ -180,8 +185,8 @@ class Run:
     def _record(self, cell: Cell, evidence: Sequence[Evidence], seen: Seen) -> None:
         for item in evidence:
             self._writer.append(item)
-        self._done[cell.id] = {item.kind: item for item in evidence}
-        verdict = ALL[cell.gate].judge(cell, self._done[cell.id])
+        self.done[cell.id] = {item.kind: item for item in evidence}
+        verdict = ALL[cell.gate].judge(cell, self.done[cell.id])
         seen(cell, verdict)
         if self.stopped is None and self._stops(verdict):
             self.stopped = verdict
@@ -195,7 +200,7 @@ class Run:
         """Return what was compared and is still on disk, by chain, with the cells that judge it."""
         cells: dict[tuple[str, ...], list[str]] = {}
         for item in self.plan.cells:
-            if item.cell.id in self._done and "skip" not in self._done[item.cell.id]:
+            if item.cell.id in self.done and "skip" not in self.done[item.cell.id]:
                 formats = item.cell.chain if len(item.cell.chain) > 1 else (self.plan.source, *item.cell.chain)
                 if formats != (self.plan.source, self.plan.source):
                     cells.setdefault(formats, []).append(item.cell.id)

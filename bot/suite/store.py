@@ -17,14 +17,14 @@ def locate(spec: ModelSpec, given: Path | None = None, *, beside: Path | None = 
     A playbook's relative path counts from the playbook (`beside`). Raises UserError saying where it was sought.
     """
     if given is not None:
-        return checked(_inside(given.expanduser(), spec), spec)
+        return _inside(given.expanduser(), spec)
     if spec.path is not None:
         path = spec.path.expanduser()
-        return checked(_inside(path if path.is_absolute() else (beside or Path()) / path, spec), spec)
+        return _inside(path if path.is_absolute() else (beside or Path()) / path, spec)
     sought = list(caches(spec.name))
     for place in sought:
         if place.exists():
-            return checked(_inside(place, spec), spec)
+            return _inside(place, spec)
     places = ", ".join(str(place) for place in sought)
     raise UserError(f"{spec.name} was not found", where="model", hint=f"give --model PATH; sought in {places}")
 
@@ -66,15 +66,16 @@ def _snapshot(repository: Path) -> Path:
     return found[0]
 
 
-def checked(path: Path, spec: ModelSpec) -> Path:
-    """Return the path when its SHA-256 is the playbook's, or when that states none."""
-    if spec.sha256 is None or not path.exists():
+def checked(path: Path, spec: ModelSpec, fmt: str) -> Path:
+    """Return the path of a model in that format when its SHA-256 is the playbook's, or when that states none."""
+    wanted = spec.pinned(fmt)
+    if wanted is None:
         return path
     if not path.is_file():
         raise UserError("the playbook's sha256 is that of a file; this is a folder", where=str(path))
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != spec.sha256.lower():
-        hint = f"the playbook wants {spec.sha256}; download it again, or mend model.sha256"
+    if found != wanted.lower():
+        hint = f"the playbook wants {wanted}; download it again, or mend model.sha256"
         raise UserError(f"its SHA-256 is {found}", where=str(path), hint=hint)
     return path
