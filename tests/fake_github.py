@@ -117,8 +117,10 @@ class Hub:
         self.pulls: dict[int, dict[str, Any]] = {}
         self.roles: dict[str, tuple[int, str]] = {MAINTAINER: (100, "maintain"), STRANGER: (200, "read")}
         self.users = {BOT: 41898282, MAINTAINER: 100, STRANGER: 200}
+        self.artifacts: dict[int, dict[str, Any]] = {}  # as GitHub lists them, with the zip under "data"
         self.faults: list[Fault] = []
         self.drop_labels = self.no_checks = self.no_statuses = False
+        self.port = 0  # set when it is served
         self.lag = 0  # list requests that do not show the newest issue yet
         self.on_request: Any = None  # called before every request, to play somebody else
         self.log: list[tuple[str, str]] = []
@@ -213,6 +215,21 @@ class Hub:
         number = len(self.issues) + len(self.pulls) + 1
         self.pulls[number] = {"number": number, "sha": sha, "owner": owner, "branch": branch}
         return number
+
+    # -- artifacts -----------------------------------------------------------------
+
+    def keep(self, run: int, name: str, data: bytes, *, branch: str = "main", fork: bool = False) -> int:
+        """Keep an artifact of a run, as upload-artifact does; returns its id."""
+        identity = self.next_id()
+        here = f"https://api.github.com/repos/o/r/actions/artifacts/{identity}"
+        self.artifacts[identity] = {
+            "id": identity, "node_id": f"A{identity}", "name": name, "size_in_bytes": len(data), "url": here,
+            "archive_download_url": f"{here}/zip", "expired": False, "created_at": self.stamp(),
+            "updated_at": self.stamp(), "expires_at": self.stamp(), "data": data,
+            "workflow_run": {"id": run, "repository_id": 1, "head_repository_id": 2 if fork else 1, "head_branch": branch,
+                             "head_sha": self.branches["main"] or "0" * 40},
+        }  # fmt: skip
+        return identity
 
 
 class Refusal(Exception):
@@ -399,6 +416,23 @@ class Routes:
         self.hub.dispatched.append({"workflow": at["workflow_id"], **data})
         return 204, None
 
+    def _artifacts(self, found: list[dict[str, Any]]) -> Any:
+        shown = [{key: value for key, value in item.items() if key != "data"} for item in found]
+        return 200, {"total_count": len(shown), "artifacts": shown}
+
+    def actions_list_workflow_run_artifacts(self, at: dict[str, str], query: dict[str, str], data: Any) -> Any:
+        run = int(at["run_id"])
+        return self._artifacts([a for a in self.hub.artifacts.values() if a["workflow_run"]["id"] == run])
+
+    def actions_list_artifacts_for_repo(self, at: dict[str, str], query: dict[str, str], data: Any) -> Any:
+        name = query.get("name")
+        return self._artifacts([a for a in self.hub.artifacts.values() if name in {None, a["name"]}])
+
+    def actions_download_artifact(self, at: dict[str, str], query: dict[str, str], data: Any) -> Any:
+        # docs: "Look for Location: in the response header to find the URL for the download"
+        _of(self.hub.artifacts, at["artifact_id"])
+        raise Refusal(302, "Found", Location=f"http://localhost:{self.hub.port}/blobs/{at['artifact_id']}")
+
     def _pull(self, pull: dict[str, Any]) -> dict[str, Any]:
         return {
             "__pull__": True,
@@ -448,6 +482,8 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(length) if length else b""
         parts = urlsplit(self.path)
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        if parts.path.startswith("/blobs/"):
+            return self._blob(int(parts.path.removeprefix("/blobs/")))
         with self.hub.lock:
             if self.hub.on_request:
                 self.hub.on_request(self.command, parts.path)
@@ -458,6 +494,18 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = error.status, {"message": error.message}, error.headers
         if answer is not None:
             self._send(*answer)
+        return None
+
+    def _blob(self, identity: int) -> None:
+        """Serve an archive as the storage behind the redirect does: another host, to which no token may come."""
+        if "Authorization" in self.headers:
+            self.hub.violations.append("a token was sent to the storage of artifacts")
+        data = self.hub.artifacts[identity]["data"]
+        self.send_response(200)
+        self.send_header("Content-Type", "application/zip")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
@@ -566,6 +614,7 @@ def serve(hub: Hub) -> Iterator[str]:
     handler = type("Handler", (_Handler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    hub.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

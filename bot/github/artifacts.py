@@ -8,6 +8,7 @@ import io
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,7 +119,7 @@ def unpack(data: bytes, folder: Path, name: str) -> list[Path]:
             members = [info for info in archive.infolist() if not info.is_dir()]
             _refuse(members, name)
             contents = _contents(archive, members, name)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(f"not a readable zip: {error}", where=name) from None
     written = []
     for member, content in contents.items():
