@@ -7,7 +7,7 @@ cut off and repeated says nothing twice.
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from bot.github.marker import comment_marker, merge
+from bot.github.marker import comment_marker, merge, read_state
 from bot.github.model import Act, Issue, Plan, Step
 
 
@@ -54,6 +54,8 @@ def _changes(step: Step, fresh: Issue) -> dict[str, Any]:
     """Return what differs from the issue as it is this moment: people may have written since it was listed."""
     changes: dict[str, Any] = {}
     body = merge(fresh.body, step.region) if step.region else fresh.body
+    if step.region and read_state(body) is None:
+        body = fresh.body  # people left no room: their text stays, and the marker that was there
     if body != fresh.body:
         changes["body"] = body
     if step.open is not None and step.open != fresh.open:

@@ -28,6 +28,7 @@ class Known:
     toolchain: str
     contains: Mapping[str, bool | None]  # does the run's commit contain this one; None: could not be told
     good_sha: str | None = None
+    since: tuple[str, ...] = ()  # what changed between the last good run and this one
 
 
 def decide(known: Known, findings: Sequence[Seen], run: Run, now: datetime, policy: Policy | None = None) -> Plan:
@@ -118,12 +119,13 @@ class _Chosen:
 
     def corrected(self, findings: Sequence[Seen]) -> list[Seen]:
         """Find open issues whose cause this run refutes: the issue follows the cause that stands."""
+        found = {seen.key for seen in findings}
         for seen in findings:
-            if self.standing(seen.key) is not None:
+            if self.standing(seen.key) is not None or self._withheld(seen):
                 continue
             for key, issues in list(self.by_key.items()):
                 issue = next((item for item in issues if item.open), None)
-                if issue is not None and self._refutes(seen, issue):
+                if issue is not None and key not in found and self._refutes(seen, issue):
                     self.corrections[seen.key] = (issue, issue.state.cause if issue.state else "")
                     self.by_key[seen.key] = self.by_key.pop(key)
                     break
@@ -191,6 +193,7 @@ class _Chosen:
             run=self.run.mark,
             rows=ledger.failing(None, seen, ledger.day(self.now)),
             good_sha=self.known.good_sha,
+            since=self.known.since,
             members=seen.members,
         )
         body = f"{messages.earlier(before.number)}\n\n{seen.body}" if before else seen.body
@@ -214,12 +217,17 @@ class _Chosen:
         return self.policy.flaky_passes_to_close if state.flaky else self.policy.passes_to_close
 
     def _failed(self, seen: Seen, state: State) -> State:
+        passed_here = {(row.model, row.cell) for row in state.rows if row.passes}
+        flaky = self.run.sha in {state.passed_sha, state.closed_sha} and any(
+            (seen.model, cell) in passed_here for cell in seen.cells
+        )
         return dataclasses.replace(
             state,
             key=seen.key,
             cause=seen.cause,
             run=self.run.mark,
             last_sha=self.run.sha,
+            flaky=state.flaky or flaky,
             rows=ledger.failing(state, seen, ledger.day(self.now)),
             members=tuple(dict.fromkeys((*state.members, *seen.members))),
             told=False,
@@ -228,7 +236,7 @@ class _Chosen:
 
     def _open(self, seen: Seen, issue: Issue, state: State) -> Step:
         """An open issue that still fails: the body becomes the present; news is commented, repetition is not."""
-        if self.known.contains.get(state.last_sha) is False and any(row.passes for row in state.rows):
+        if self._older(state.last_sha):
             return _skip(seen, "this commit is older than the last failing one", issue.number)
         after = self._failed(seen, state)
         old = self.corrections.get(seen.key)
@@ -240,6 +248,9 @@ class _Chosen:
         new = sorted(_classes(after) - _classes(state))
         if new:
             return self._step(Act.COMMENT, seen, issue, after, "formats or backends grew", messages.grew(new, self.run))
+        if after.flaky and not state.flaky:
+            step = self._step(Act.COMMENT, seen, issue, after, "flaky", messages.flaky_failed(self.run))
+            return dataclasses.replace(step, labels=(FLAKY,))
         rows = len(after.rows) - len(state.rows)
         why = f"{rows} new row{'s' * (rows != 1)}" if rows else "still fails, nothing new"
         return self._step(Act.UPDATE, seen, issue, after, why, None)
@@ -269,7 +280,14 @@ class _Chosen:
         if state.reopened and state.closed_sha is None:
             return self._closed_again(seen, issue, state)
         after = dataclasses.replace(self._failed(seen, state), reopened=state.reopened + 1)
+        if after.flaky and not state.flaky:
+            step = self._step(Act.REOPEN, seen, issue, after, "flaky", messages.flaky_failed(self.run))
+            return dataclasses.replace(step, labels=(FLAKY,))
         return self._step(Act.REOPEN, seen, issue, after, "regressed", messages.regressed(self.run, state.closed_sha))
+
+    def _older(self, sha: str) -> bool:
+        """Return whether the run's commit is known not to contain this one."""
+        return sha != self.run.sha and self.known.contains.get(sha) is False
 
     def _closed_again(self, seen: Seen, issue: Issue, state: State) -> Step:
         """A person closed what we had reopened: say once that it fails, then be silent."""
@@ -307,9 +325,13 @@ class _Chosen:
         reason = self._unwatchable(issue, state, bool(held))
         if reason:
             return dataclasses.replace(step, reason=reason)
+        if state.closed_sha is not None:  # a person reopened what we had closed: the proof starts anew
+            state = dataclasses.replace(state, rows=ledger.anew(state.rows), closed_sha=None)
         rows = ledger.watched(state.rows, self.known.model, self.known.held)
         flaky = state.last_sha == self.run.sha and sum(r.passes for r in rows) > sum(r.passes for r in state.rows)
-        after = dataclasses.replace(state, rows=rows, run=self.run.mark, flaky=state.flaky or flaky)
+        after = dataclasses.replace(
+            state, rows=rows, run=self.run.mark, passed_sha=self.run.sha, flaky=state.flaky or flaky
+        )
         return self._passed(step, issue, after, newly_flaky=flaky and not state.flaky)
 
     def _unwatchable(self, issue: Issue, state: State, ran: bool) -> str | None:
@@ -324,7 +346,7 @@ class _Chosen:
         return None
 
     def _passed(self, step: Step, issue: Issue, after: State, *, newly_flaky: bool) -> Step:
-        if ledger.proven(after.rows, self._needed(after)):
+        if ledger.proven(after.rows, self._needed(after)) and not after.dropped:
             passes = min(row.passes for row in after.rows)
             after = dataclasses.replace(after, closed_sha=self.run.sha)
             comment = messages.closed(passes, self.run, after)

@@ -9,8 +9,8 @@ from bot.records import Outcome
 
 
 def failing(state: State | None, seen: Seen, day: str) -> tuple[Row, ...]:
-    """Return the rows after a failing run: its cells start at no passes, the others stay."""
-    old = {(row.model, row.cell): row for row in state.rows} if state else {}
+    """Return the rows after a failing run: the cause is still there, so every streak starts anew."""
+    old = {(row.model, row.cell): row for row in anew(state.rows)} if state else {}
     for cell, definition in seen.cells.items():
         before = old.get((seen.model, cell))
         old[seen.model, cell] = Row(
@@ -22,6 +22,11 @@ def failing(state: State | None, seen: Seen, day: str) -> tuple[Row, ...]:
             outcome=seen.outcomes[cell].value,
         )
     return tuple(old.values())
+
+
+def anew(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return the rows with every streak at its start."""
+    return tuple(dataclasses.replace(row, passes=0) for row in rows)
 
 
 def watched(rows: Iterable[Row], model: str, held: Mapping[str, Held]) -> tuple[Row, ...]:

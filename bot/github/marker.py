@@ -17,7 +17,9 @@ BEGIN = "<!-- requalify:begin -->"
 END = "<!-- requalify:end -->"
 _STATE = re.compile(r"<!-- requalify:state (\{.*\}) -->")
 _REGION = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
+STATE_LIMIT = 26_000
 _ROWS_KEPT = 80
+_MEMBERS_KEPT = 200
 Record = TypeVar("Record", State, Row)
 
 
@@ -36,11 +38,22 @@ def hidden(name: str, data: Any) -> str:
 
 def region(text: str, state: State) -> str:
     """Return the managed region: the text between the markers and the state behind it."""
-    rows = tuple(sorted(state.rows, key=lambda row: row.passes)[:_ROWS_KEPT])  # what still fails is kept first
-    kept = dataclasses.replace(state, rows=rows, members=state.members[:_ROWS_KEPT])
-    line = hidden("state", {"v": VERSION, **dataclasses.asdict(kept)})
+    line = _state_line(state)
     room = BODY_LIMIT - len(BEGIN) - len(END) - len(line) - 8
     return f"{BEGIN}\n{_cut(_dead(text), room)}\n\n{line}\n{END}"
+
+
+def _state_line(state: State) -> str:
+    """Return the hidden line of a state, with as many rows as there is room for."""
+    rows = sorted(state.rows, key=lambda row: row.passes)  # what still fails is kept first
+    kept, members = _ROWS_KEPT, state.members[:_MEMBERS_KEPT]
+    while True:
+        dropped = state.dropped + max(len(rows) - kept, 0)
+        short = dataclasses.replace(state, rows=tuple(rows[:kept]), dropped=dropped, members=members)
+        line = hidden("state", {"v": VERSION, **dataclasses.asdict(short)})
+        if len(line) <= STATE_LIMIT or not kept:
+            return line
+        kept //= 2
 
 
 def _dead(text: str) -> str:
@@ -134,14 +147,15 @@ def read_state(body: str) -> State | None:
 def _state(data: dict[str, Any]) -> State:
     """Build a State, refusing fields of the wrong type: the body is editable by people."""
     rows = tuple(_typed(Row(**row)) for row in data.pop("rows"))
-    for name in ("members", "corrected"):
+    for name in {"members", "corrected", "since"} & set(data):
         data[name] = tuple(str(item) for item in data[name])
     return _typed(State(**data, rows=rows))
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "passes": (int,), "reopened": (int,), "told": (bool,), "flaky": (bool,), "rows": (tuple,),
+    "passes": (int,), "reopened": (int,), "dropped": (int,), "since": (tuple,), "told": (bool,), "flaky": (bool,), "rows": (tuple,),
     "members": (tuple,), "corrected": (tuple,), "good_sha": (str, type(None)), "closed_sha": (str, type(None)),
+    "passed_sha": (str, type(None)),
 }  # fmt: skip
 
 

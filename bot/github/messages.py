@@ -49,9 +49,8 @@ def closed(passes: int, run: Run, state: State) -> str:
 
 def regressed(run: Run, since: str | None) -> str:
     """Say that a closed issue fails again on a commit that contains the close."""
-    return (
-        f"Regressed since {span(since[:12] if since else 'it was closed')}: fails again in {run_link(run)}. Reopened."
-    )
+    when = f"since {span(since[:12])}" if since else "since it was closed"
+    return f"Regressed {when}: fails again in {run_link(run)}. Reopened."
 
 
 def still_fails(run: Run) -> str:
@@ -69,6 +68,14 @@ def flaky(run: Run, state: State) -> str:
     return (
         f"Flaky: commit {span(run.sha[:12])} failed in run {state.run} and passed in {run_link(run)}, "
         "with the same gate definition. A longer streak is needed to close this now."
+    )
+
+
+def flaky_failed(run: Run) -> str:
+    """Say that a commit whose gates held fails now."""
+    return (
+        f"Flaky: gates that held on commit {span(run.sha[:12])} fail in {run_link(run)}, the commit being the same. "
+        "A longer streak is needed to close this now."
     )
 
 

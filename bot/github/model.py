@@ -51,6 +51,7 @@ class Run:
     trusted: bool  # on the default branch of this repository, by push, schedule or plain dispatch
     why_untrusted: str = ""
     head: str | None = None  # "owner:branch" of a pull request
+    pull: int | None = None  # number, when the request named one
     request: int | None = None  # comment id of the /requalify that asked for it
 
     @property
@@ -84,10 +85,13 @@ class State:
     run: str  # Run.mark of the last run that was recorded here
     rows: tuple[Row, ...] = ()
     good_sha: str | None = None  # last good before the first bad
+    since: tuple[str, ...] = ()  # what changed between the two
+    passed_sha: str | None = None  # the commit of the last counted pass
     closed_sha: str | None = None  # the commit whose pass closed it
     reopened: int = 0
     told: bool = False  # a person closed it, it still fails, and we said so once
     flaky: bool = False
+    dropped: int = 0  # rows there was no room for: such an issue is never closed by itself
     members: tuple[str, ...] = ()  # keys under an umbrella
     corrected: tuple[str, ...] = ()  # causes that were claimed here and refuted since
 

@@ -1,11 +1,16 @@
 """The fake GitHub and a client of it that never sleeps."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fake_github import Hub, connect, serve
 
 from bot.github.client import Client
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "report"))  # judgements made by hand
 
 
 @pytest.fixture
