@@ -4,8 +4,9 @@ VENV ?= .venv
 PY = $(VENV)/bin/python
 READY = $(VENV)/.ready
 DEMO = requalify-out/demo
+LOCK = --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-annotate --no-header --quiet
 
-.PHONY: help setup demo test lint types check fix models bench bench-triage test-actions bless clean
+.PHONY: help setup demo test lint types check fix models bench bench-triage test-actions lock bless clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -53,6 +54,13 @@ bench-triage: $(READY)  ## how often the cause is named rightly; writes tests/be
 
 test-actions: $(READY)  ## run the workflow files with act against a stand-in of GitHub
 	$(PY) -m pytest -m actions tests/actions
+
+lock:  ## rewrite requirements/ (hashes for the workflows) from pyproject.toml and constraints.txt; needs uv
+	printf 'hatchling\neditables\n' > requirements/build.in
+	grep -v '^#' constraints.txt > requirements/pins.in
+	uv pip compile pyproject.toml requirements/build.in -c requirements/pins.in $(LOCK) -o requirements/base.txt
+	uv pip compile pyproject.toml requirements/build.in --extra suite -c requirements/pins.in $(LOCK) -o requirements/suite.txt
+	rm requirements/build.in requirements/pins.in
 
 bless: $(READY)  ## rewrite golden files from what is rendered now; read the diff before committing
 	REQUALIFY_BLESS=1 $(PY) -m pytest -q tests/report tests/github
