@@ -17,7 +17,7 @@ LAYERS: tuple[set[str], ...] = (
     {"triage"},
     {"suite"},
     {"probes"},
-    {"toolchains", "reference", "gates", "score"},
+    {"toolchains", "reference", "gates", "score", "fleet"},
     {"formats", "compare", "playbook", "journal"},
     {"records", "errors", "process", "__init__"},
 )
@@ -35,7 +35,10 @@ HOMES = {
     "subprocess": {"process"},
     "yaml": {"playbook"},
 }
-LIGHT = ("bot.cli", "bot.journal", "bot.score", "bot.gates", "bot.report", "bot.github", "bot.playbook", "bot.triage")
+LIGHT = (
+    "bot.cli", "bot.journal", "bot.score", "bot.gates", "bot.report", "bot.github", "bot.playbook", "bot.fleet.matrix",
+    "bot.fleet.merge", "bot.triage",
+)  # fmt: skip
 HEAVY = ("numpy", "torch", "gguf", "safetensors", "transformers")
 
 

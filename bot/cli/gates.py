@@ -33,10 +33,11 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @command.command("explain")
 @click.argument("name", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def explain(name: str, as_json: bool) -> None:
+@click.pass_context
+def explain(ctx: click.Context, name: str, as_json: bool) -> None:
     """Explain one gate, or each that a glob such as F-CONV-RT-* matches."""
     found = _found(name)
-    if as_json:
+    if as_json or (ctx.parent and ctx.parent.params["as_json"]):
         told = [_described(gate) for gate in found]
         click.echo(json.dumps(told[0] if name in ALL else {"gates": told}, indent=2))
     else:

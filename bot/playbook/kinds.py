@@ -63,6 +63,14 @@ def shown(node: Node) -> str:
     return f"the text {text!r}" if isinstance(node.value, str) else ascii(text)[1:-1]
 
 
+def read_size(text: str) -> int | None:
+    """Return the bytes a size such as 4 GiB means, None when it is none."""
+    found = _SIZE.match(text.strip())
+    unit = SIZES.get(found[2].lower()) if found else None
+    count = int(float(found[1]) * unit) if found and unit else 0
+    return count if 1 <= count <= 2**50 else None
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word most like this one."""
     found = difflib.get_close_matches(word[:80], sorted(known), n=1, cutoff=0.6)
@@ -171,12 +179,8 @@ class Size:
 
     def read(self, node: Node, key: str, findings: Findings) -> Any:
         """Return the bytes."""
-        if isinstance(node, Scalar) and not isinstance(node.value, bool):
-            found = _SIZE.match(node.text.strip())
-            unit = SIZES.get(found[2].lower()) if found else None
-            if found and unit and 1 <= float(found[1]) * unit <= 2**50:
-                return int(float(found[1]) * unit)
-        return _wrong(node, key, findings, 'a size such as "4 GiB" or "512 MiB"')
+        found = read_size(node.text) if isinstance(node, Scalar) and not isinstance(node.value, bool) else None
+        return found or _wrong(node, key, findings, 'a size such as "4 GiB" or "512 MiB"')
 
     def schema(self) -> dict[str, Any]:
         """Describe it."""

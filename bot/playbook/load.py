@@ -77,7 +77,7 @@ class _Reading:
     def playbook(self, path: Path, sha256: str) -> Playbook | None:
         """Put the nouns together; None when something needed is missing (and reported)."""
         values, matrix = self.values, "test_matrix"
-        name, model = values.get("name"), self._model(path.parent)
+        name, model = values.get("name"), self._model()
         count = self.one("prompt_limit", f"{matrix}.scenario_count")
         prompts = self.one("prompts", f"{matrix}.prompts") or ()
         toolchain = values.get("toolchain", "reference")
@@ -110,7 +110,7 @@ class _Reading:
             value = value.get(part) if isinstance(value, Mapping) else None
         return value
 
-    def _model(self, folder: Path) -> ModelSpec | None:
+    def _model(self) -> ModelSpec | None:
         given = self.values.get("model")
         if given is None:
             return None
@@ -124,7 +124,7 @@ class _Reading:
             return None
         guess = schema.CATEGORIES.get(given.get("size_category", ""))
         return ModelSpec(
-            name=name, path=(folder / Path(path).expanduser()) if path else None,
+            name=name, path=Path(path) if path else None,
             sha256=given["sha256"].lower() if "sha256" in given else None,
             formats=given.get("formats") or schema.FORMATS,
             expected={key: given[theirs] for theirs, key in schema.EXPECTED.items() if theirs in given},

@@ -28,10 +28,6 @@ class ModelSpec:
     expected: Mapping[str, int] = dataclasses.field(default_factory=dict)  # canonical configuration key -> value
     parameters: int | None = None  # how many, for estimates of cost
 
-    def pinned(self, form: str) -> str | None:
-        """Return the hash a file of this format must have: `sha256` is that of the first format's file."""
-        return self.sha256 if form == self.formats[0] else None
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
@@ -85,3 +81,12 @@ class Plan:
     playbook: Playbook
     source: str  # format of the model the run starts from
     cells: tuple[Planned, ...]
+    part: tuple[int, int] | None = None  # (which, of how many) when others run the rest
+    whole: tuple[Cell, ...] = ()  # then: every cell of all parts, in report order
+
+    def as_request(self) -> dict[str, Any]:
+        """Return what a journal's header has to say of a part, so that `merge` finds what is missing."""
+        if self.part is None:
+            return {}
+        whole = [{**dataclasses.asdict(cell), "chain": list(cell.chain)} for cell in self.whole]
+        return {"shard": list(self.part), "whole": whole}

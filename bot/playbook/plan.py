@@ -92,6 +92,13 @@ def run_formats(playbook: Playbook, source: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((source, *playbook.model.formats)))
 
 
+def likely_source(playbook: Playbook) -> str:
+    """Return the format a run will start from, as far as the playbook tells: its model's, else the first it lists."""
+    path = playbook.model.path
+    ending = path.suffix.lower().removeprefix(".") if path else ""
+    return ending if ending in {"gguf", "apr", "safetensors"} else playbook.model.formats[0]
+
+
 def chosen(cell: Cell, globs: Iterable[str]) -> bool:
     """Tell whether one of the globs means this cell, by its gate or by its own id."""
     return any(fnmatch.fnmatchcase(cell.gate, glob) or fnmatch.fnmatchcase(cell.id, glob) for glob in globs)

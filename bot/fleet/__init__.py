@@ -1,0 +1,1 @@
+"""Many playbooks on many machines: who runs what, and one journal again afterwards."""
