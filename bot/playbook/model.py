@@ -28,6 +28,10 @@ class ModelSpec:
     expected: Mapping[str, int] = dataclasses.field(default_factory=dict)  # canonical configuration key -> value
     parameters: int | None = None  # how many, for estimates of cost
 
+    def pinned(self, form: str) -> str | None:
+        """Return the hash a model of this format must have: `sha256` is that of a file of the first format."""
+        return self.sha256 if form == self.formats[0] else None
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
