@@ -1,0 +1,166 @@
+"""Says what a failed command's output points at, by the rules of `logrules.toml`; nothing where it says nothing."""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.records import CauseKind, Confidence
+from bot.triage import logtext
+from bot.triage.logrules import Rule, When, load
+from bot.triage.logtext import Line
+
+# what Windows reports in the place of a signal
+_STATUS = {0xC0000005: 11, 0xC0000409: 6, 0xC000001D: 4, 0xC0000094: 8}
+_SIGNALS = frozenset({4, 5, 6, 7, 8, 9, 11, 15})
+_RUNNER = re.compile(r"(?:Error: )?Process completed with exit code (\d{1,10})\.?$")
+_OTHER_TOOL_VERDICT = "HARNESS-004"
+
+
+@dataclass(frozen=True, slots=True)
+class LogContext:
+    """What is known of the command besides its output."""
+
+    command: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    timed_out: bool = False
+    gate: str = ""
+    backend: str = ""
+
+    @property
+    def died_of(self) -> int | None:
+        """Return the signal that ended the command, however it was reported."""
+        code = self.exit_code
+        if self.signal is not None or code is None:
+            return self.signal
+        signal = _STATUS.get(code & 0xFFFFFFFF, -code if code < 0 else code - 128)
+        return signal if signal in _SIGNALS else None
+
+    @property
+    def succeeded(self) -> bool:
+        """Return whether the command claims success."""
+        return self.exit_code == 0 and self.signal is None and not self.timed_out
+
+
+@dataclass(frozen=True, slots=True)
+class LogCause:
+    """A cause a log points at, with the line that says so; no line when exit status or signal say it."""
+
+    id: str
+    slug: str
+    kind: CauseKind
+    confidence: Confidence
+    line: str | None
+    line_number: int | None
+    captures: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the cause as `triage-log --json` prints it."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    rule: Rule
+    line: Line | None
+    captures: Mapping[str, str]
+
+
+def triage(text: str, context: LogContext | None = None) -> tuple[LogCause, ...]:
+    """Return the causes a log points at, best first; empty when it points at none."""
+    lines = logtext.read(text, (context or LogContext()).command)
+    context = _completed(context or LogContext(), lines)
+    rules = load().rules
+    hits = [hit for rule in rules if not rule.fallback and (hit := _hit(rule, lines, context))]
+    if context.succeeded and any(hit.rule.cause == _OTHER_TOOL_VERDICT for hit in hits):
+        # the tool says success and its text says failure: then the text is read as that of a failure
+        failed = dataclasses.replace(context, exit_code=None)
+        hits += [hit for rule in rules if not rule.success and (hit := _hit(rule, lines, failed))]
+        hits.sort(key=lambda hit: hit.rule.cause != _OTHER_TOOL_VERDICT)
+    elif not hits:
+        hits = [hit for rule in rules if rule.fallback and (hit := _hit(rule, lines, context))]
+    return _answer(hits)
+
+
+def fires(rule: Rule, text: str, context: LogContext) -> bool:
+    """Return whether one rule recognises a log, whatever the others say."""
+    lines = logtext.read(text, context.command)
+    return _hit(rule, lines, _completed(context, lines)) is not None
+
+
+def _completed(context: LogContext, lines: Iterable[Line]) -> LogContext:
+    """Take the exit code from the runner's last line when nobody told it."""
+    if context.exit_code is None and context.signal is None and not context.timed_out:
+        for line in lines:
+            if (found := _RUNNER.match(line.body)) and int(found[1]):
+                return dataclasses.replace(context, exit_code=int(found[1]))
+    return context
+
+
+def _hit(rule: Rule, lines: Sequence[Line], context: LogContext) -> _Hit | None:
+    if (context.succeeded and not rule.success) or not _fits(rule.when, context):
+        return None
+    if not rule.patterns:
+        hit: _Hit | None = _Hit(rule, None, {})
+    else:
+        hit = next((found for line in lines if (found := _on_line(rule, line))), None)
+    if hit is None or any(_anywhere(pattern, lines) for pattern in rule.unless):
+        return None
+    return hit if all(_anywhere(pattern, lines) for pattern in rule.requires) else None
+
+
+def _on_line(rule: Rule, line: Line) -> _Hit | None:
+    legible = line.text[line.start :]
+    for pattern in rule.patterns:
+        found = pattern.search(legible if rule.names and line.body else line.body)
+        if found and not any(other.search(legible) for other in rule.unless_line):
+            spans = {name: found.span(name) for name, value in found.groupdict().items() if value is not None}
+            return _Hit(rule, line, {name: line.original(*span) for name, span in spans.items()})
+    return None
+
+
+def _anywhere(pattern: re.Pattern[str], lines: Iterable[Line]) -> bool:
+    return any(pattern.search(line.body) for line in lines)
+
+
+def _fits(when: When, context: LogContext) -> bool:
+    wrong_exit = when.exit_if_known is not None and context.exit_code is not None
+    return (
+        (when.exit is None or context.exit_code in when.exit)
+        and not (wrong_exit and context.exit_code not in (when.exit_if_known or ()))
+        and (when.signal is None or context.died_of in when.signal)
+        and (when.timed_out is None or context.timed_out is when.timed_out)
+        and (when.command is None or when.command.search(context.command) is not None)
+        and (when.gate is None or when.gate.search(context.gate) is not None)
+        and (when.backend is None or context.backend in when.backend)
+    )
+
+
+def _answer(hits: Sequence[_Hit]) -> tuple[LogCause, ...]:
+    """Return one cause for each id: what the rules say by rank and place, then what the same words would also fit."""
+    known = load()
+    first = hits[0].rule.cause if hits else ""
+    ordered = sorted(hits, key=lambda hit: (-hit.rule.rank, -(hit.line.number if hit.line else 0)))
+    if first == _OTHER_TOOL_VERDICT and hits[0].rule.success:
+        ordered.sort(key=lambda hit: hit.rule.cause != _OTHER_TOOL_VERDICT)
+    explained: set[str] = set().union(*(known.explains.get(hit.rule.cause, frozenset()) for hit in ordered))
+    made: dict[str, LogCause] = {}
+    for hit in ordered:
+        if hit.rule.cause not in explained:
+            made.setdefault(hit.rule.cause, _cause(hit, hit.rule.cause, hit.rule.confidence))
+    for hit in ordered:
+        for rival in hit.rule.rivals:
+            if rival not in explained and hit.rule.cause in made:
+                made.setdefault(rival, _cause(hit, rival, Confidence.LOW))
+    return tuple(made.values())
+
+
+def _cause(hit: _Hit, cause: str, confidence: Confidence) -> LogCause:
+    slug, kind = load().causes[cause]
+    line = hit.line
+    return LogCause(
+        id=cause, slug=slug, kind=kind, confidence=confidence, line=line.text.strip() if line else None,
+        line_number=line.number if line else None, captures=dict(hit.captures),
+    )  # fmt: skip
