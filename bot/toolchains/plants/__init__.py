@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.errors import UserError
 from bot.toolchains.draft import Draft, DraftTensor
-from bot.toolchains.plants import layout, metadata, order, rotary, values
+from bot.toolchains.plants import dtypes, layout, metadata, order, quant, rotary, values
 from bot.toolchains.plants.where import Where
 
 
@@ -28,6 +28,8 @@ DRAFT_PLANTS: dict[str, Change] = {
     **rotary.PLANTS,
     **order.PLANTS,
     **values.PLANTS,
+    **dtypes.PLANTS,
+    **quant.PLANTS,
     **metadata.PLANTS,
 }
 # cause -> what it does to the written file
