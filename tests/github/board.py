@@ -9,7 +9,6 @@ from typing import Any
 from bot.github import marker
 from bot.github.model import Issue
 
-
 read_state = functools.lru_cache(maxsize=4096)(marker.read_state)  # pure, and bodies repeat
 
 
