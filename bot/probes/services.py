@@ -8,7 +8,8 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ class Services:
     ) -> None:
         self.source, self.scratch, self.limits, self.seed = source, scratch, limits, seed
         self.texts, self.asked, self.admit = tuple(texts), asked, admit
+        self._lock, self._idle = threading.Lock(), list[Model]()
         self._views: Once[View] = Once()
         self._reports: Once[DiffReport] = Once()
         self._digests: Once[str] = Once()
@@ -137,18 +139,36 @@ class Services:
         key = (self.digest(path), backend)
         return self._answers.get(key, lambda: self._ask(path, backend, f"{key[0][:24]}-{backend}"))
 
-    def _open(self, path: Path, backend: str) -> Model:
-        return Model.open(
-            path,
-            backend=backend,
-            timeout_s=self.limits.timeout_s,
-            memory_bytes=self.limits.memory_bytes,
-            seed=self.seed,
-        )
+    @contextlib.contextmanager
+    def _open(self, path: Path, backend: str) -> Iterator[Model]:
+        """Lend a child that holds the model. One that answered well is used again, for it is slow to start."""
+        with self.admit(path):
+            model = self._child()
+            try:
+                model.load(path, backend=backend, seed=self.seed)
+                yield model
+                model.release()
+            except BaseException:
+                model.close()
+                raise
+        with self._lock:
+            self._idle.append(model)
+
+    def _child(self) -> Model:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return Model(timeout_s=self.limits.timeout_s, memory_bytes=self.limits.memory_bytes)
+
+    def close(self) -> None:
+        """End the children that wait for another model."""
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
 
     def _ask(self, path: Path, backend: str, name: str) -> Answers:
         ids = [list(prompt.ids) for prompt in self.prompts]
-        with self.admit(path), self._open(path, backend) as model:
+        with self._open(path, backend) as model:
             seconds = {"load": float(model.last.get("seconds") or 0.0)}
             logits = model.logits(ids)
             seconds["logits"] = float(model.last.get("seconds") or 0.0)
@@ -179,7 +199,7 @@ class Services:
     def _calibrated(self, path: Path, backend: str) -> float:
         ids = [list(prompt.ids) for prompt in self.prompts]
         clean = self.answers(path, backend).logits()
-        with self.admit(path), self._open(path, backend) as model:
+        with self._open(path, backend) as model:
             found = tolerance.calibrate(lambda: clean, lambda eps, seed: model.perturbed_logits(ids, eps, seed))
         return found.constant
 

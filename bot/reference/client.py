@@ -82,11 +82,21 @@ class Model:
         """Load a checkpoint on "cpu" or "gpu". Each request may take `timeout_s`; raises ChildFailure."""
         model = cls(timeout_s=timeout_s, memory_bytes=memory_bytes)
         try:
-            model.info = model._ask("open", path=str(Path(path).absolute()), backend=backend, seed=seed)["info"]
+            model.load(path, backend=backend, seed=seed)
         except BaseException:
             model.close()
             raise
         return model
+
+    def load(self, path: Path, *, backend: str, seed: int = 0) -> None:
+        """Load a checkpoint in place of whatever the child holds: starting one costs seconds, this does not."""
+        self.info = {}
+        self.info = self._ask("open", path=str(Path(path).absolute()), backend=backend, seed=seed)["info"]
+
+    def release(self) -> None:
+        """Let go of the model and its memory; the child stays."""
+        self._ask("release")
+        self.info = {}
 
     def tokenize(self, text: str) -> list[int]:
         """Return the token ids the file's own tokenizer makes of a text."""

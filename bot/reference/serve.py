@@ -1,5 +1,6 @@
 """The child's loop: read a request, answer it, never die of a question."""
 
+import gc
 import resource
 import sys
 import time
@@ -33,6 +34,7 @@ class Server:
         self.engine: Engine | None = None
         self.operations: dict[str, Callable[[Request], Answer]] = {
             "open": self._open,
+            "release": self._release,
             "tokenize": lambda r: {"ids": list(self._tokenizer().encode(r["text"]))},
             "text": lambda r: {"text": self._tokenizer().decode(r["ids"])},
             "logits": lambda r: self._arrays(self._engine().logits(r["prompts"])),
@@ -64,10 +66,19 @@ class Server:
         return {**answer, "seconds": time.monotonic() - started, "peak_bytes": peak_bytes()}
 
     def _open(self, request: Request) -> Answer:
+        self._release({})
         engines.make_deterministic(int(request["seed"]), device_of(request["backend"]))
         self.engine = Engine(load(Path(request["path"]), request["backend"]))
         versions = {"torch": torch.__version__, "transformers": transformers.__version__}
         return {"info": engines.info(self.engine.loaded, versions)}
+
+    def _release(self, _: Request) -> Answer:
+        """Drop the model, so that two are never held at once."""
+        self.engine = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return {}
 
     def _engine(self) -> Engine:
         if self.engine is None:

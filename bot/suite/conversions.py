@@ -111,6 +111,7 @@ class Conversions:
             folder.mkdir(parents=True, exist_ok=True)
         with self.admit(source.path):
             done = self._process(tool, handed, target, part / "tmp")
+        done = _told(done, part, self.workspace.conversions / key)
         if problem := ended(done, usage=tool.toolchain.USAGE, fair=not astray):
             shutil.rmtree(part, ignore_errors=True)
             raise failure(problem[0], f"{tool.toolchain.NAME} {source.format} to {fmt}: {problem[1]}", stage, done)
@@ -131,13 +132,20 @@ class Conversions:
         shutil.rmtree(part / "tmp", ignore_errors=True)
         relative, folder = target.relative_to(part), self.workspace.conversions / key
         station = _read(target, fmt, ())
-        final = {**hop, "argv": [word.replace(str(part), str(folder)) for word in hop["argv"]]}
-        final["result_sha256"] = station.digest
+        final = {**hop, "result_sha256": station.digest}
         told = {"target": str(relative), "format": fmt, "digest": station.digest, "hop": final}
         (part / RECORD).write_text(json.dumps(told))
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
         return dataclasses.replace(station, path=folder / relative, hops=(final,))
+
+
+def _told(done: Completed, part: Path, folder: Path) -> Completed:
+    """Return what a process said by the names that stay: one failure reads alike every time."""
+    argv = tuple(word.replace(str(part.absolute()), str(folder)) for word in done.argv)
+    streams = (text.replace(f"{part.absolute()}/", "") for text in (done.stdout, done.stderr))
+    stdout, stderr = streams
+    return dataclasses.replace(done, argv=argv, stdout=stdout, stderr=stderr)
 
 
 def _hop(tool: Tool, source: Station, fmt: str, done: Completed) -> dict[str, Any]:

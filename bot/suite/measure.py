@@ -17,8 +17,6 @@ from bot.suite.conversions import Station
 from bot.suite.failures import TAIL, Unmade, failure
 from bot.suite.routes import Route, Routes
 
-MODALITIES = {"F-A3-001": "chat", "F-A4-001": "chat", "F-A5-001": "serve", "F-A6-001": "serve"}
-
 
 class Meter:
     """Measures cells; what two of them share is measured once. `facts` go into every evidence's provenance."""
@@ -55,7 +53,7 @@ class Meter:
 
     def _measure(self, cell: Cell, kind: str, route: Route) -> tuple[dict[str, Any], float]:
         backend = None if kind in ANYWHERE else cell.backend
-        modality = MODALITIES.get(cell.gate, "run")
+        modality = ALL[cell.gate].modality or "run"
         context = Context(
             source=route.source.path,
             result=route.result.path,

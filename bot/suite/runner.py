@@ -17,7 +17,8 @@ from bot.journal import Header, Writer
 from bot.playbook.model import FailurePolicy, Plan, Planned
 from bot.probes.services import Limits, Services
 from bot.records import Cell, Evidence, Experiment, Outcome, Severity, Verdict
-from bot.suite import host, space
+from bot.reference.prompts import TEXTS
+from bot.suite import host, space, store
 from bot.suite.admission import Admission
 from bot.suite.conversions import Caps, Conversions, Tool, Unmade, version_of
 from bot.suite.measure import Meter
@@ -79,12 +80,14 @@ class Run:
             raise UserError(
                 f"is {given.format}, the plan starts from {self.plan.source}", where=str(self.options.model)
             )
+        store.as_expected(self.options.model, playbook.model)
         check_space(self.out, budgets.disk_bytes or space.needed(self.plan, self.options.model))
         tool = self._tool()
         trusted = Tool(toolchain=reference, version=version_of(reference))
         self.routes = Routes(conversions, given, tool, trusted, astray=ASTRAY in self.options.plants)
         self.services = Services(
-            self.options.model, self.workspace.scratch, seed=playbook.seed, texts=playbook.prompts,
+            self.options.model, self.workspace.scratch, seed=playbook.seed,
+            texts=playbook.prompts or TEXTS[: playbook.prompt_limit],
             asked=playbook.dtype, limits=Limits(timeout_s=budgets.model_s, memory_bytes=cap), admit=admission.of,
         )  # fmt: skip
         self.header = self._header(tool, given.digest)
@@ -94,6 +97,7 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.services.close()
         self._writer.__exit__(kind, error, tb)
         if self._ended and not self.options.keep:
             self.workspace.remove()
@@ -126,7 +130,7 @@ class Run:
             request={
                 "dtype": playbook.dtype, "policy": self.policy.value, "plants": list(options.plants),
                 "seed": playbook.seed, "source_format": self.plan.source, "model_sha256": digest,
-                "backends": list(playbook.backends), "fail_fast": options.fail_fast,
+                "backends": list(playbook.backends), "fail_fast": options.fail_fast, **self.plan.as_request(),
             },
         )  # fmt: skip
 

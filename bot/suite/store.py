@@ -1,11 +1,14 @@
 """Finds the model: a file, a folder, a Hugging Face cache or an apr-models folder. Reads it, never writes there."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot import formats
 from bot.errors import UserError
+from bot.formats.config import read_config
 from bot.playbook.model import ModelSpec
 
 ENDINGS = {"gguf": ".gguf", "apr": ".apr", "safetensors": ".safetensors"}
@@ -79,3 +82,16 @@ def checked(path: Path, spec: ModelSpec, fmt: str) -> Path:
         hint = f"the playbook wants {wanted}; download it again, or mend model.sha256"
         raise UserError(f"its SHA-256 is {found}", where=str(path), hint=hint)
     return path
+
+
+def as_expected(path: Path, spec: ModelSpec) -> None:
+    """Raise UserError when a model states other sizes than the playbook expects of it."""
+    if not spec.expected:
+        return
+    with contextlib.closing(formats.open_checkpoint(path)) as checkpoint:
+        stated = read_config(checkpoint).values
+    wrong = [
+        f"{key} is {stated.get(key)}, not {value}" for key, value in spec.expected.items() if stated.get(key) != value
+    ]
+    if wrong:
+        raise UserError("; ".join(wrong), where=str(path), hint="the playbook's model.expected_* name another model")
