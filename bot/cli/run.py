@@ -112,16 +112,7 @@ def _plan(book: Playbook, asked: dict[str, Any]) -> tuple[Path, Plan]:
         book, source=source, known=list(ALL.values()), backends_missing=host.missing(book), gates=asked["gates"],
         toolchain_unsupported=lambda a, b: tool.unsupported(a, b, book.dtype),
     )  # fmt: skip
-    return model, _shard(plan, asked["shard"]) if asked["shard"] else plan
-
-
-def _shard(plan: Plan, text: str) -> Plan:
-    from bot.playbook.shards import shard
-
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise UserError(f"{text!r} is no I/N", where="--shard", hint="1/4 is the first of four parts")
-    return shard(plan, int(index), int(count))
+    return model, playbook.shard(plan, *playbook.parse_shard(asked["shard"])) if asked["shard"] else plan
 
 
 def _print_plan(plan: Plan, as_json: bool) -> None:

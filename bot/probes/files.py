@@ -43,7 +43,8 @@ def _widths(view: View) -> dict[str, int]:
         dimension = config.integer("hidden_size") // config.integer("num_attention_heads")
     return {
         "hidden": config.integer("hidden_size"), "intermediate": config.integer("intermediate_size"),
-        "heads": config.integer("num_attention_heads") * dimension, "kv": config.integer("num_key_value_heads") * dimension,
+        "heads": config.integer("num_attention_heads") * dimension,
+        "kv": config.integer("num_key_value_heads") * dimension,
         "vocabulary": config.integer("vocab_size"),
     }  # fmt: skip
 

@@ -17,14 +17,15 @@ def tensors(context: Context) -> dict[str, Any]:
     finite = [t for t in report.tensors if t.rel_rmse is not None]
     worst = max(finite, key=lambda t: math.inf if math.isnan(t.rel_rmse or 0.0) else (t.rel_rmse or 0.0), default=None)
     lossy = [t for t in finite if t.verdict is Agreement.WITHIN_BUDGET]
-    weights = sum((t.rel_rmse or 0.0) ** 2 * math.prod(t.shape) for t in finite if math.isfinite(t.rel_rmse or 0.0))
-    total = sum(math.prod(t.shape) for t in finite) or 1
+    errors = [(t.rel_rmse or 0.0, t.tolerance, math.prod(t.shape)) for t in finite if math.isfinite(t.rel_rmse or 0.0)]
+    total = sum(size for _, _, size in errors) or 1
     return {
         "compared": len(report.tensors), "equal": report.counted(Agreement.EQUAL), "within_budget": len(lossy),
         "differ": report.counted(Agreement.DIFFERS), "missing": list(report.missing_in_b)[:LISTED],
         "unexpected": list(report.missing_in_a)[:LISTED], "worst_rel_rmse": worst.rel_rmse if worst else None,
         "worst_tensor": worst.name if worst else None, "budget": worst.tolerance if worst else None,
-        "budget_reason": worst.tolerance_reason if worst else None, "eps": math.sqrt(weights / total),
+        "budget_reason": worst.tolerance_reason if worst else None, "eps": math.sqrt(sum(found**2 * size for found, _, size in errors) / total),
+        "eps_allowed": math.sqrt(sum(allowed**2 * size for _, allowed, size in errors) / total),
         "differing": [t.name for t in report.tensors if t.verdict is Agreement.DIFFERS][:LISTED],
         "degenerate": _degenerate(context, report), "map": heat(report),
     }  # fmt: skip
