@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.compare.diff import Agreement
@@ -14,6 +14,7 @@ from bot.triage.moves import Explanation
 from bot.triage.tensors import Survey
 
 LISTED = 400  # tensor names kept in one record
+TOLD = 12  # sentences kept in one record
 
 
 def pattern(names: Iterable[str], everything: Iterable[str]) -> str:
@@ -33,17 +34,40 @@ def _one_kind(kind: str, layers: set[int | None], of: int) -> str:
     numbers = sorted(layer for layer in layers if layer is not None)
     if not numbers:
         return kind
-    return f"{kind} in layer{'s' if len(numbers) > 1 else ''} {_spans(numbers)}, {len(numbers)} of {of}"
+    return f"{kind} in layer{'s' if len(numbers) > 1 else ''} {spans(numbers)}, {len(numbers)} of {of}"
 
 
-def _spans(numbers: list[int]) -> str:
-    spans: list[list[int]] = []
+def spans(numbers: Sequence[int]) -> str:
+    """Return numbers as spans: 0-3, 5."""
+    found: list[list[int]] = []
     for number in numbers:
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
         else:
-            spans.append([number, number])
-    return ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in spans)
+            found.append([number, number])
+    return ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in found)
+
+
+def standing(
+    cause: str, pair: str, *, plane: str, explained: int, suspect: int, told: Sequence[str], **more: Any
+) -> Experiment:
+    """Return the record of a cause that stands; `told` is what was seen, in sentences."""
+    data = {
+        "stands": True, "plane": plane, "side": "B", "confirmed": True, "explained": explained, "suspect": suspect,
+        "tensors": [], "pattern": None, "before": None, "after": None, "floor": None, "refuted": [], "unrefuted": [],
+        "for": capped(told), "against": [], "facts": {}, "partial": [],
+    }  # fmt: skip
+    return Experiment(pair=pair, cause=cause, data=data | more)
+
+
+def fallen(cause: str, pair: str, told: str) -> Experiment:
+    """Return the record of a cause that was tried and refuted."""
+    return Experiment(pair=pair, cause=cause, data={"stands": False, "after": None, "suspect": 0, "against": [told]})
+
+
+def capped(told: Sequence[str]) -> list[str]:
+    """Return the first sentences, and how many more there are."""
+    return [*told[:TOLD], f"and {len(told) - TOLD} more"] if len(told) > TOLD + 1 else list(told)
 
 
 def number(value: float | None) -> float | None:
@@ -51,13 +75,18 @@ def number(value: float | None) -> float | None:
     return float(f"{value:.4g}") if value is not None and math.isfinite(value) else None
 
 
-def of_tensors(survey: Survey, chosen: Mapping[str, Explanation], pair: str) -> list[Experiment]:
-    """Return a record for every cause that stands on tensors, and one for every cause that only fell."""
+def of_tensors(
+    survey: Survey, chosen: Mapping[str, Explanation], pair: str, accounted: Collection[str] = ()
+) -> list[Experiment]:
+    """Return a record for every cause that stands on tensors, and one for every cause that only fell.
+
+    `accounted`: suspects that another plane explains, an empty range or a head that is not tied.
+    """
     by_cause: dict[str, list[str]] = defaultdict(list)
     for name, explanation in chosen.items():
         for cause in explanation.causes:
             by_cause[cause].append(name)
-    left = [name for name in survey.suspects if name not in chosen]
+    left = [name for name in survey.suspects if name not in chosen and name not in accounted]
     floor = _floor(survey)
     records = [
         Experiment(pair=pair, cause=cause, data=_standing(cause, names, survey, chosen, len(left), floor))
@@ -94,13 +123,27 @@ def _standing(
     return {
         "stands": True, "plane": "T", "side": "B", "confirmed": all(chosen[name].confirmed for name in names),
         "explained": len(names), "suspect": len(names) + left, "tensors": names[:LISTED],
-        "pattern": pattern(names, survey.diffs), "before": number(statistics.median(item.flat_before for item in examined)),
+        "pattern": pattern(names, survey.diffs),
+        "before": number(statistics.median(item.flat_before for item in examined)),
         "after": number(after), "floor": number(floor), "refuted": sorted(refuted), "unrefuted": sorted(standing),
-        "for": [f"{label}: {count} tensor{'s' if count > 1 else ''} restored" for label, count in labels.items()],
+        "for": capped([f"{what}: {n} tensor{'s' if n > 1 else ''} restored" for what, n in labels.items()]),
         "facts": dict(chosen[names[0]].facts),
+        "kind": _kind(chosen[name] for name in names),
         "partial": [f"{name}: {chosen[name].rows_wrong} of {chosen[name].rows} rows" for name in names
                     if chosen[name].rows_wrong < chosen[name].rows][:20],
     }  # fmt: skip
+
+
+def _kind(chosen: Iterable[Explanation]) -> str | None:
+    """Return the kind all experiments agree on, None when they say nothing: then it is the hypothesis' own."""
+    kinds = {explanation.facts.get("kind") for explanation in chosen}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return kind if isinstance(kind, str) else None
+
+
+def _equal(item: Examined, chosen: Explanation) -> list[Explanation]:
+    """Return the explanations as good as the chosen one: what adapts more explains less."""
+    return [e for e in item.accepted if (e.freedom, len(e.causes)) <= (chosen.freedom, len(chosen.causes))]
 
 
 def _rivals(
@@ -111,7 +154,7 @@ def _rivals(
     equal: set[str] | None = None
     for name in names:
         item: Examined = survey.examined[name]
-        accepted = {other for explanation in item.accepted if explanation.confirmed for other in explanation.causes}
+        accepted = {other for explanation in _equal(item, chosen[name]) for other in explanation.causes}
         own = set(chosen[name].causes)
         refuted |= {other for other in item.tried.best if other not in accepted and other not in own}
         alternatives = accepted - own
