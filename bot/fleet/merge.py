@@ -139,7 +139,7 @@ def _refuse_other_run(first: Part, other: Part) -> None:
     if differ:
         hint = "merge only parts of one run: same playbook, commit, toolchain and request"
         raise UserError(
-            f"is of another run than {first.path}: {', '.join(differ)} differ", where=str(other.path), hint=hint
+            f"is of another run than {first.path}: they differ in {', '.join(differ)}", where=str(other.path), hint=hint
         )
 
 

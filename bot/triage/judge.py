@@ -30,11 +30,21 @@ def judge(journal: Journal) -> Judgement:
     return Judgement(
         header=journal.header,
         verdicts=verdicts,
-        score=score.score(verdicts, journal.header.tier),
+        score=_weighed(verdicts, journal.header),
         findings=findings,
         unexplained=unexplained,
         journal=journal,
     )
+
+
+def _weighed(verdicts: Iterable[Verdict], header: Header) -> Score:
+    """Weigh the verdicts; a shard by itself certifies nothing, however well it went."""
+    found, shard = score.score(verdicts, header.tier), header.request.get("shard")
+    if not isinstance(shard, list) or len(shard) != 2 or shard == [1, 1]:
+        return found
+    note = "; ".join(filter(None, (found.note, f"shard {shard[0]} of {shard[1]}: `requalify merge` joins them")))
+    status = found.status if found.status in {"BLOCKED", "NO EVIDENCE"} else "PARTIAL"
+    return dataclasses.replace(found, status=status, note=note)
 
 
 BROKEN = frozenset({Outcome.FALSIFIED, Outcome.CRASHED, Outcome.TIMEOUT})
