@@ -5,6 +5,7 @@ in all three formats, so a GGUF's dimension list is reversed on reading and its 
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,11 +53,12 @@ class TensorInfo:
     offset: int  # absolute, in bytes
     nbytes: int
     row_padding: int = 0  # elements added to each row before it was cut into blocks (APR only)
+    flat: bool = False  # blocks run across rows, so that no row can be decoded apart (APR only)
 
     @property
     def count(self) -> int:
         """Return the number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64)) if self.shape else 1
+        return math.prod(self.shape)
 
 
 class Checkpoint(Protocol):

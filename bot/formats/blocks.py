@@ -71,7 +71,7 @@ def nbytes(dtype: str, shape: tuple[int, ...]) -> int:
         return 4 + count
     if dtype == "APR_Q4":
         return -(-count // 32) * 18
-    return row_nbytes(dtype, shape[-1]) * math.prod(shape[:-1]) if shape else TYPES[dtype].nbytes
+    return row_nbytes(dtype, shape[-1] if shape else 1) * math.prod(shape[:-1])
 
 
 def _bf16(raw: Bytes) -> F32:
