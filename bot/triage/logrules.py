@@ -3,14 +3,34 @@
 import functools
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bot.records import CauseKind, Confidence
+from bot.triage.logtext import Line
 
 FILE = Path(__file__).with_name("logrules.toml")
+
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What to look for in a line, and where: anywhere, at its start, or where one of its statements begins."""
+
+    regex: re.Pattern[str]
+    place: str  # "" anywhere, "^" at the start, or the name of a kind of statement (see logtext.Line)
+
+    def find(self, line: Line, text: str) -> re.Match[str] | None:
+        """Look into a text that is as long as the line's body."""
+        if not self.place:
+            return self.regex.search(text)
+        for start in line.places(self.place):
+            if found := self.regex.match(text, start):
+                return found
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +54,15 @@ class Rule:
     cause: str
     rank: int  # the higher, the earlier in the answer
     confidence: Confidence
-    patterns: tuple[re.Pattern[str], ...]  # of one line; without any, the circumstances alone decide
-    requires: tuple[re.Pattern[str], ...] = ()  # each on some line of the log
-    unless: tuple[re.Pattern[str], ...] = ()  # none on any line
-    unless_line: tuple[re.Pattern[str], ...] = ()  # none on the matching line, names legible
+    patterns: tuple[Pattern, ...]  # of one line; without any, the circumstances alone decide
+    requires: tuple[Pattern, ...] = ()  # each on some line of the log
+    unless: tuple[Pattern, ...] = ()  # none on any line
+    unless_line: tuple[Pattern, ...] = ()  # none on the matching line, names legible
     when: When = When()
     rivals: tuple[str, ...] = ()  # causes the same words would also fit
     success: bool = False  # also when the command says that all went well
     fallback: bool = False  # only when nothing else is found
-    names: bool = False  # the patterns look at names as well
+    names: bool = False  # the patterns look at names as well, or refer to their own captures
     match: tuple[str, ...] = ()  # logs that must be recognised, for the tests
     no_match: tuple[str, ...] = ()  # logs that must not be
     example: Mapping[str, Any] = field(default_factory=dict)  # circumstances of both
@@ -55,6 +75,11 @@ class RuleSet:
     rules: tuple[Rule, ...]
     causes: Mapping[str, tuple[str, CauseKind]]  # id: slug, kind
     explains: Mapping[str, frozenset[str]]
+    gates: tuple[Pattern, ...]  # a line that passes none of them matches no rule, except those that look at names
+
+    def concern(self, line: Line) -> bool:
+        """Return whether a line may say something to a rule: one look where each rule would take one."""
+        return any(gate.find(line, line.body) for gate in self.gates)
 
 
 @functools.cache
@@ -65,7 +90,19 @@ def load(path: Path = FILE) -> RuleSet:
     macros = data["macros"]
     causes = {cause: (slug, CauseKind(kind)) for cause, (slug, kind) in data["causes"].items()}
     explains = {cause: frozenset(others) for cause, others in data["explains"].items()}
-    return RuleSet(tuple(_rule(item, macros) for item in data["rule"]), causes, explains)
+    rules = tuple(_rule(item, macros) for item in data["rule"])
+    return RuleSet(rules, causes, explains, tuple(_gates(rules)))
+
+
+def _gates(rules: Sequence[Rule]) -> Iterator[Pattern]:
+    """Yield one pattern for each place that finds whatever a pattern of that place finds."""
+    by_place: dict[str, list[str]] = defaultdict(list)
+    for rule in rules:
+        for pattern in (*(() if rule.names else rule.patterns), *rule.requires, *rule.unless):
+            # the name of a group may stand only once in a pattern
+            by_place[pattern.place].append(re.sub(r"\(\?P<\w+>", "(?:", f"(?:{pattern.regex.pattern})"))
+    for place, patterns in by_place.items():
+        yield Pattern(re.compile("|".join(patterns)), place)
 
 
 def _rule(item: Mapping[str, Any], macros: Mapping[str, str]) -> Rule:
@@ -74,19 +111,37 @@ def _rule(item: Mapping[str, Any], macros: Mapping[str, str]) -> Rule:
     words = {key: tuple(known.pop(key, ())) for key in ("rivals", "match", "no_match")}
     return Rule(
         name=known.pop("name"), cause=known.pop("id"), rank=known.pop("rank"),
-        confidence=Confidence(known.pop("confidence")), when=_when(known.pop("when", {}), macros), **lists, **words, **known,
+        confidence=Confidence(known.pop("confidence")), when=_when(known.pop("when", {})), **lists, **words, **known,
     )  # fmt: skip # an unknown key is a TypeError
 
 
-def _when(item: Mapping[str, Any], macros: Mapping[str, str]) -> When:
+def _when(item: Mapping[str, Any]) -> When:
     made: dict[str, Any] = {}
     for key, value in item.items():
         if key in {"command", "gate"}:
-            made[key] = _compiled([value], macros)[0]
+            made[key] = re.compile(value)
         else:
             made[key] = tuple(value) if isinstance(value, list) else value
     return When(**made)
 
 
-def _compiled(patterns: Sequence[str], macros: Mapping[str, str]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(re.sub(r"<<(\w+)>>", lambda found: macros[found[1]], pattern)) for pattern in patterns)
+def _compiled(patterns: Sequence[str], macros: Mapping[str, str]) -> tuple[Pattern, ...]:
+    return tuple(_pattern(pattern, macros) for pattern in patterns)
+
+
+def _pattern(text: str, macros: Mapping[str, str]) -> Pattern:
+    place = ""
+    if found := re.match(r"<<(\w+)>>", text):
+        place, text = found[1], text[found.end() :]
+    elif text.startswith("^") and not _split(text):
+        # `search` would try an anchored pattern at every place of the line
+        place = "^"
+    return Pattern(re.compile(re.sub(r"<<(\w+)>>", lambda macro: macros[macro[1]], text)), place)
+
+
+def _split(pattern: str) -> bool:
+    """Return whether a pattern has an alternative outside of any group, to which its first anchor does not belong."""
+    outside = re.sub(r"\\.|\[[^\]]*\]", "", pattern)
+    while (reduced := re.sub(r"\([^()]*\)", "", outside)) != outside:
+        outside = reduced
+    return "|" in outside

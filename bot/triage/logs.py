@@ -8,14 +8,14 @@ from typing import Any
 
 from bot.records import CauseKind, Confidence
 from bot.triage import logtext
-from bot.triage.logrules import Rule, When, load
+from bot.triage.logrules import Pattern, Rule, When, load
 from bot.triage.logtext import Line
 
 # what Windows reports in the place of a signal
 _STATUS = {0xC0000005: 11, 0xC0000409: 6, 0xC000001D: 4, 0xC0000094: 8}
 _SIGNALS = frozenset({4, 5, 6, 7, 8, 9, 11, 15})
 _RUNNER = re.compile(r"(?:Error: )?Process completed with exit code (\d{1,10})\.?$")
-_OTHER_TOOL_VERDICT = "HARNESS-004"
+_WRONG_VERDICT = "HARNESS-004"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,12 @@ class LogCause:
 
 
 @dataclass(frozen=True, slots=True)
+class _Log:
+    lines: Sequence[Line]  # the last one first
+    telling: Sequence[Line]  # those that may say something to a rule
+
+
+@dataclass(frozen=True, slots=True)
 class _Hit:
     rule: Rule
     line: Line | None
@@ -70,59 +76,59 @@ class _Hit:
 
 def triage(text: str, context: LogContext | None = None) -> tuple[LogCause, ...]:
     """Return the causes a log points at, best first; empty when it points at none."""
-    lines = logtext.read(text, (context or LogContext()).command)
-    context = _completed(context or LogContext(), lines)
+    log, context = _read(text, context or LogContext())
     rules = load().rules
-    hits = [hit for rule in rules if not rule.fallback and (hit := _hit(rule, lines, context))]
-    if context.succeeded and any(hit.rule.cause == _OTHER_TOOL_VERDICT for hit in hits):
+    hits = [hit for rule in rules if not rule.fallback and (hit := _hit(rule, log, context))]
+    contradicted = context.succeeded and any(hit.rule.cause == _WRONG_VERDICT for hit in hits)
+    if contradicted:
         # the tool says success and its text says failure: then the text is read as that of a failure
         failed = dataclasses.replace(context, exit_code=None)
-        hits += [hit for rule in rules if not rule.success and (hit := _hit(rule, lines, failed))]
-        hits.sort(key=lambda hit: hit.rule.cause != _OTHER_TOOL_VERDICT)
+        hits += [hit for rule in rules if not rule.success and (hit := _hit(rule, log, failed))]
     elif not hits:
-        hits = [hit for rule in rules if rule.fallback and (hit := _hit(rule, lines, context))]
-    return _answer(hits)
+        hits = [hit for rule in rules if rule.fallback and (hit := _hit(rule, log, context))]
+    return _answer(sorted(hits, key=lambda hit: _order(hit, contradicted)))
 
 
 def fires(rule: Rule, text: str, context: LogContext) -> bool:
     """Return whether one rule recognises a log, whatever the others say."""
+    log, context = _read(text, context)
+    return _hit(rule, log, context) is not None
+
+
+def _read(text: str, context: LogContext) -> tuple[_Log, LogContext]:
+    """Read a log; where nobody told the exit code, the runner's last line does."""
     lines = logtext.read(text, context.command)
-    return _hit(rule, lines, _completed(context, lines)) is not None
-
-
-def _completed(context: LogContext, lines: Iterable[Line]) -> LogContext:
-    """Take the exit code from the runner's last line when nobody told it."""
     if context.exit_code is None and context.signal is None and not context.timed_out:
-        for line in lines:
-            if (found := _RUNNER.match(line.body)) and int(found[1]):
-                return dataclasses.replace(context, exit_code=int(found[1]))
-    return context
+        found = next((int(found[1]) for line in lines if (found := _RUNNER.match(line.body))), 0)
+        context = dataclasses.replace(context, exit_code=found or None)
+    rules = load()
+    return _Log(lines, [line for line in lines if rules.concern(line)]), context
 
 
-def _hit(rule: Rule, lines: Sequence[Line], context: LogContext) -> _Hit | None:
+def _hit(rule: Rule, log: _Log, context: LogContext) -> _Hit | None:
     if (context.succeeded and not rule.success) or not _fits(rule.when, context):
         return None
-    if not rule.patterns:
-        hit: _Hit | None = _Hit(rule, None, {})
-    else:
+    hit: _Hit | None = _Hit(rule, None, {})
+    if rule.patterns:
+        lines = log.lines if rule.names else log.telling
         hit = next((found for line in lines if (found := _on_line(rule, line))), None)
-    if hit is None or any(_anywhere(pattern, lines) for pattern in rule.unless):
+    if hit is None or any(_anywhere(pattern, log.telling) for pattern in rule.unless):
         return None
-    return hit if all(_anywhere(pattern, lines) for pattern in rule.requires) else None
+    return hit if all(_anywhere(pattern, log.telling) for pattern in rule.requires) else None
 
 
 def _on_line(rule: Rule, line: Line) -> _Hit | None:
     legible = line.text[line.start :]
     for pattern in rule.patterns:
-        found = pattern.search(legible if rule.names and line.body else line.body)
-        if found and not any(other.search(legible) for other in rule.unless_line):
+        found = pattern.find(line, legible if rule.names else line.body)
+        if found and not any(other.find(line, legible) for other in rule.unless_line):
             spans = {name: found.span(name) for name, value in found.groupdict().items() if value is not None}
             return _Hit(rule, line, {name: line.original(*span) for name, span in spans.items()})
     return None
 
 
-def _anywhere(pattern: re.Pattern[str], lines: Iterable[Line]) -> bool:
-    return any(pattern.search(line.body) for line in lines)
+def _anywhere(pattern: Pattern, lines: Iterable[Line]) -> bool:
+    return any(pattern.find(line, line.body) for line in lines)
 
 
 def _fits(when: When, context: LogContext) -> bool:
@@ -138,19 +144,20 @@ def _fits(when: When, context: LogContext) -> bool:
     )
 
 
+def _order(hit: _Hit, contradicted: bool) -> tuple[bool, int, int]:
+    wrong_verdict = contradicted and hit.rule.cause == _WRONG_VERDICT
+    return (not wrong_verdict, -hit.rule.rank, -(hit.line.number if hit.line else 0))
+
+
 def _answer(hits: Sequence[_Hit]) -> tuple[LogCause, ...]:
-    """Return one cause for each id: what the rules say by rank and place, then what the same words would also fit."""
+    """Return one cause for each id: what the rules say, in their order, then what the same words would also fit."""
     known = load()
-    first = hits[0].rule.cause if hits else ""
-    ordered = sorted(hits, key=lambda hit: (-hit.rule.rank, -(hit.line.number if hit.line else 0)))
-    if first == _OTHER_TOOL_VERDICT and hits[0].rule.success:
-        ordered.sort(key=lambda hit: hit.rule.cause != _OTHER_TOOL_VERDICT)
-    explained: set[str] = set().union(*(known.explains.get(hit.rule.cause, frozenset()) for hit in ordered))
+    explained: set[str] = set().union(*(known.explains.get(hit.rule.cause, frozenset()) for hit in hits))
     made: dict[str, LogCause] = {}
-    for hit in ordered:
+    for hit in hits:
         if hit.rule.cause not in explained:
             made.setdefault(hit.rule.cause, _cause(hit, hit.rule.cause, hit.rule.confidence))
-    for hit in ordered:
+    for hit in hits:
         for rival in hit.rule.rivals:
             if rival not in explained and hit.rule.cause in made:
                 made.setdefault(rival, _cause(hit, rival, Confidence.LOW))

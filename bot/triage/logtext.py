@@ -13,6 +13,9 @@ HEAD, TAIL = 128 << 10, 512 << 10  # characters kept of a long log; the reason o
 WIDTH = 1000  # characters kept of a long line
 
 
+STATEMENTS = 8  # of "error: Validation failed: Conversion failed: …" are looked at
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line as it stands in the log, and the part of it that rules may look at."""
@@ -21,12 +24,24 @@ class Line:
     text: str
     body: str  # names hidden, without time stamp and log level
     start: int  # where the body begins in the text
+    # where statements begin in the body: any, behind the word error, behind a Python exception, behind single words
+    said: tuple[int, ...] = (0,)
+    err: tuple[int, ...] = ()
+    exc: tuple[int, ...] = ()
+    tool: tuple[int, ...] = ()
 
     def original(self, begin: int, end: int) -> str:
         """Return what a span of the body says in the log."""
         return self.text[self.start + begin : self.start + end]
 
+    def places(self, kind: str) -> tuple[int, ...]:
+        """Return where a pattern of some kind may begin."""
+        return (0,) if kind == "^" else getattr(self, kind)  # type: ignore[no-any-return]
 
+
+_ERR = re.compile(r"(?:(?:You: )?(?:Assistant: )?\[|\w+: |fatal )?[Ee]rror: ")
+_EXC = re.compile(r"(?:\w{1,40}\.){0,6}\w{0,40}(?:Error|Exception|Failure): ")
+_WORDS = re.compile(r"[\w.+() -]{1,60}: ")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_a-z])")
 _CONTROL = {code: None for code in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)}  # fmt: skip # noqa: E501
 _PREFIX = re.compile(
@@ -46,6 +61,7 @@ _SAID = re.compile(r'"(?:text|content|prompt|generated_text|response|completion|
 _QUOTED = re.compile(r"""(?<!\w)(?:'([^'\s]{1,200})'|"([^"\s]{1,200})"(?!\s*:)|`([^`\s]{1,200})`)""")
 _SPACED_PATH = re.compile(r"""(?<!\w)'([^']{0,200}[/\\][^']{0,200})'|"([^"]{0,200}[/\\][^"]{0,200})"(?!\s*:)""")
 _TOKEN = re.compile(r"""[^\s'"`()\[\]{}<>|,;=]+""")
+_NAMELIKE = re.compile(r"[/\\.-]")
 _DRIVE = re.compile(r"[A-Za-z]:\\|\\\\")
 _TYPED = re.compile(
     r"\.(?:gguf|ggml|safetensors|apr|bin|pth?|ckpt|onnx|json|jsonl|jinja|txt|log|ya?ml|toml|model|py|rs|c|cc|cpp|cu|cuh|h|hpp|go)$"
@@ -64,10 +80,14 @@ _TEXT_OPTIONS = {"-p", "--prompt", "--text", "--input", "--message", "--system",
 
 
 def read(text: str, command: str = "") -> list[Line]:
-    """Return the lines of a log, the last one first."""
+    """Return the lines of a log, the last one first, each once."""
     arguments = _arguments(command)
     lines = [_line(number, raw, arguments) for number, raw in _bounded(text)]
-    return [line for line in reversed(_without_answers(lines)) if line.body]
+    kept: dict[str, Line] = {}
+    for line in reversed(_without_answers(lines)):
+        if line.body:
+            kept.setdefault(line.text[line.start :], line)
+    return list(kept.values())
 
 
 def _bounded(text: str) -> Iterator[tuple[int, str]]:
@@ -90,7 +110,24 @@ def _line(number: int, raw: str, arguments: Sequence[re.Pattern[str]]) -> Line:
         return Line(number, text, "", start)
     for argument in arguments:
         body = argument.sub(_hide_all, body)
-    return Line(number, text, hidden(body), start)
+    body = hidden(body)
+    return Line(number, text, body, start, *_places(body))
+
+
+def _places(body: str) -> Iterator[tuple[int, ...]]:
+    """Yield where statements begin, kind by kind as a line keeps them."""
+    said, end = [0], body.find(": ")
+    while 0 <= end < said[-1] + 300 and len(said) < STATEMENTS + 2:
+        said.append(end + 2)
+        end = body.find(": ", end + 2)
+    yield tuple(said)
+    for head in (_ERR, _EXC):
+        found = head.match(body)
+        yield tuple(place for place in said if place >= found.end()) if found else ()
+    plain = [0]
+    while (found := _WORDS.match(body, plain[-1])) and len(plain) < STATEMENTS:
+        plain.append(found.end())
+    yield tuple(plain)
 
 
 def _shown(raw: str) -> str:
@@ -108,9 +145,10 @@ def hidden(body: str) -> str:
     """Make names, paths, quotations and generated text illegible; the length stays."""
     if label := _LABEL.match(body):
         return body[: label.end()] + _hide(body[label.end() :]) if not _ANSWERED.match(body, label.end()) else body
-    for pattern in (_SAID, _QUOTED, _SPACED_PATH):
-        body = pattern.sub(_hide_groups, body)
-    return _TOKEN.sub(_hide_name, body)
+    if '"' in body or "'" in body or "`" in body:
+        for pattern in (_SAID, _QUOTED, _SPACED_PATH):
+            body = pattern.sub(_hide_groups, body)
+    return _TOKEN.sub(_hide_name, body) if _NAMELIKE.search(body) else body
 
 
 def _hide(text: str) -> str:
