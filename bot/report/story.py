@@ -172,7 +172,7 @@ def _refuted(cause: str, finding: Finding, judgement: Judgement) -> Hypothesis:
     """Tell a rival from what its experiments recorded."""
     tried = [item.data for item in judgement.journal.experiments if item.cause == cause]
     words = _catalogue(cause)
-    before, after = _best(tried, "residual_before"), _best(tried, "residual_after")
+    before, after = _best(tried, "before"), _best(tried, "after")
     measured = f"residual {short(before)} → {short(after)}" if after is not None else ""
     return Hypothesis(
         id=cause, slug=words[0], standing=REFUTED, claim=words[1], falsified_if=words[2], result=measured,

@@ -133,7 +133,7 @@ def planted() -> Judgement:
         claim="the tool was handed a directory where it wants a file", falsified_if="the path is a file",
     )  # fmt: skip
     tried = (Experiment(pair="gguf-apr", cause="ROPE-001", cells=broken,
-                        data={"residual_before": 1.4142, "residual_after": 1.39, "claim": "the rotary rows did not move"}),)  # fmt: skip
+                        data={"before": 1.4142, "after": 1.39, "claim": "the rotary rows did not move"}),)  # fmt: skip
     score = Score(
         mqs=320, grade="F", status="BLOCKED", deductions=(Deduction(reason="5 P0 gates falsified", points=-379),)
     )
