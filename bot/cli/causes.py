@@ -55,7 +55,7 @@ def explain(ctx: click.Context, name: str, as_json: bool) -> None:
 def _found(name: str) -> list[Hypothesis]:
     found = [
         cause for cause in ALL.values()
-        if fnmatch.fnmatchcase(cause.ID, name.upper()) or cause.SLUG == name.lower()
+        if fnmatch.fnmatchcase(cause.ID, name.upper()) or name.lower() == cause.SLUG
     ]  # fmt: skip
     if not found:
         slugs = {cause.SLUG: cause.ID for cause in ALL.values()}
