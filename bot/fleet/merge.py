@@ -158,7 +158,7 @@ def _whole(part: Part) -> tuple[Cell, ...]:
     if told is None and part.of == 1:
         return header.cells
     try:
-        return tuple(Cell(**{**cell, "chain": tuple(cell["chain"])}) for cell in told or ())
+        return tuple(Cell(**{**cell, "chain": tuple(cell["chain"])}) for cell in told)
     except (TypeError, KeyError, AttributeError):
         raise UserError("its header does not say what all parts plan", where=str(part.path)) from None
 

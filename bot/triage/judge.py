@@ -1,7 +1,7 @@
 """Judges a journal again: evidence in, verdicts, score and causes out. Needs no model, tool or GPU."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bot import gates, score
 from bot.errors import Exit
@@ -39,7 +39,8 @@ def judge(journal: Journal) -> Judgement:
 
 def _weighed(verdicts: Iterable[Verdict], header: Header) -> Score:
     """Weigh the verdicts; a shard by itself certifies nothing, however well it went."""
-    found, shard = score.score(verdicts, header.tier), header.request.get("shard")
+    found = score.score(verdicts, header.tier)
+    shard = header.request.get("shard") if isinstance(header.request, Mapping) else None
     if not isinstance(shard, list) or len(shard) != 2 or shard == [1, 1]:
         return found
     note = "; ".join(filter(None, (found.note, f"shard {shard[0]} of {shard[1]}: `requalify merge` joins them")))
