@@ -15,7 +15,6 @@ from bot.triage.logtext import Line
 FILE = Path(__file__).with_name("logrules.toml")
 
 
-
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """What to look for in a line, and where: anywhere, at its start, or where one of its statements begins."""
