@@ -24,7 +24,9 @@ ARTIFACTS = 256  # as many as a matrix has jobs
 ZIPPED = 64 << 20  # bytes of one archive
 UNZIPPED = 256 << 20  # bytes of its members together
 MEMBERS = 32
-_MEMBER = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]{0,100}/){0,3}[A-Za-z0-9_-][A-Za-z0-9_.-]{0,100}\.jsonl?")
+_MEMBER = re.compile(
+    r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]{0,100}/){0,3}[A-Za-z0-9_-][A-Za-z0-9_.-]{0,100}\.jsonl?|problems\.txt"
+)
 _CHUNK = 1 << 16
 
 
