@@ -64,30 +64,43 @@ class TensorInfo:
 class Checkpoint(Protocol):
     """A readable set of tensors with its metadata: one file, a shard set or a folder."""
 
-    # "gguf", "safetensors" or "apr"
-    format: str
-    # what the user named, after resolving folders to a file
-    path: Path
-    # every file that was read, shards and companions (config.json, tokenizer.json) included
-    files: tuple[Path, ...]
-    # the file's own metadata, untranslated: GGUF keys, the APR JSON, {"__metadata__": ..., "config": ...} of a folder
-    metadata: Mapping[str, Any]
-    # in file order
-    tensors: Mapping[str, TensorInfo]
+    @property
+    def format(self) -> str:
+        """The format: "gguf", "safetensors" or "apr"."""
 
-    # the stored bytes, a read-only view into the mapped file
-    def raw(self, name: str) -> Bytes: ...
+    @property
+    def path(self) -> Path:
+        """What the user named, after resolving folders to a file."""
 
-    # decoded values, float32, C-contiguous, of the asked rows (axis 0) in the shape the file states
-    def values(self, name: str, rows: Rows = None) -> F32: ...
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that was read, shards and companions (config.json, tokenizer.json) included."""
 
-    def close(self) -> None: ...
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The file's own metadata, untranslated.
+
+        GGUF keys, the APR JSON, or {"__metadata__": ..., "config": ...} of a folder.
+        """
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """What is stored, in file order."""
+
+    def raw(self, name: str) -> Bytes:
+        """Return the stored bytes, a read-only view into the mapped file."""
+
+    def values(self, name: str, rows: Rows = None) -> F32:
+        """Return the asked rows (axis 0), decoded to float32, C-contiguous, in the shape the file states."""
+
+    def close(self) -> None:
+        """Release the files."""
 
 
 class Format(Protocol):
     """What a module of this package offers."""
 
-    # does this file claim to be of this format? looks at the bytes, never at the name
+    # whether this file claims to be of this format? looks at the bytes, never at the name
     def recognises(self, path: Path) -> bool: ...
 
     # raises FormatError for the first fatal fault; tolerates what `faults` merely reports

@@ -39,7 +39,7 @@ def copy_tensor(file: BinaryIO, tensor: OutTensor) -> None:
     written = 0
     for chunk in tensor.chunks:
         # safetensors 0.8.0 writes such arrays in memory order; a plain write would do the same
-        written += file.write(memoryview(np.ascontiguousarray(chunk)).cast("B"))
+        written += file.write(np.ascontiguousarray(chunk).reshape(-1).view(np.uint8).data)
     if written != tensor.nbytes:
         raise ValueError(f"tensor {tensor.name!r} gave {written} bytes of {tensor.nbytes}")
 

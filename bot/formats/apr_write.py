@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from bot.errors import UserError
 from bot.formats._base import OutTensor
 from bot.formats._write import atomic, copy_tensor, pad
-from bot.formats.apr import ALIGNMENT, HEADER, MAGIC, ROW_MAJOR
+from bot.formats.apr_header import ALIGNMENT, HEADER, MAGIC, ROW_MAJOR
 
 # the newest generation's codes; 0.72.3 reads and writes these
 CODES = {"F32": 0, "F16": 1, "F64": 3, "I32": 4, "I64": 5, "I8": 6, "U8": 7, "Q4_K": 12, "Q6_K": 14, "BF16": 30,

@@ -113,7 +113,8 @@ def decode(dtype: str, raw: Bytes) -> F32:
     """Return the values of whole blocks, flat, float32; UserError for a type nothing decodes."""
     flat = np.ascontiguousarray(raw).reshape(-1).view(np.uint8)
     if dtype == "F32":
-        return flat.view("<f4")
+        values: F32 = flat.view("<f4")
+        return values
     if dtype in PLAIN:
         with np.errstate(over="ignore"):
             return flat.view(PLAIN[dtype]).astype(np.float32)

@@ -9,6 +9,7 @@ from bot.formats.config_model import Draft, ModelConfig, known
 
 
 def read(checkpoint: Checkpoint) -> tuple[Draft, str | None, dict[str, Any]]:
+    """Return what an APR states, the architecture it names, and the rest of the configuration."""
     metadata, draft = checkpoint.metadata, Draft()
     architecture = _apr_model_type(metadata)
     for key, spellings in keys.APR.items():

@@ -11,6 +11,7 @@ from bot.formats.config_model import Draft, ModelConfig, known
 
 
 def read(checkpoint: Checkpoint) -> tuple[Draft, str | None, dict[str, Any]]:
+    """Return what a GGUF states, the model type it means, and the rest of the configuration."""
     metadata, draft = checkpoint.metadata, Draft()
     architecture = metadata.get("general.architecture")
     prefix = f"{architecture}."
@@ -112,7 +113,7 @@ def _wanted_in_gguf(key: str, config: ModelConfig, model_type: str) -> bool:
 
 
 def _gguf_attention(config: ModelConfig, prefix: str, model_type: str) -> dict[str, Any]:
-    values, found = config.values, {}
+    values, found = config.values, dict[str, Any]()
     head_dim = config.integer("head_dim")
     if head_dim and model_type not in keys.NO_ROPE:
         found[prefix + "attention.value_length"] = config.integer("v_head_dim", head_dim)
@@ -154,4 +155,4 @@ def _refuse_what_gguf_cannot_say(config: ModelConfig, model_type: str) -> None:
 def _same_activation(a: Any, b: Any) -> bool:
     # gemma's configurations say "gelu" or "gelu_pytorch_tanh" and compute the latter
     alike = {"swish": "silu", "gelu_new": "gelu_pytorch_tanh", "gelu": "gelu_pytorch_tanh"}
-    return alike.get(a, a) == alike.get(b, b)
+    return bool(alike.get(a, a) == alike.get(b, b))

@@ -10,6 +10,7 @@ from bot.formats.config_model import Draft, ModelConfig, known
 
 
 def read(checkpoint: Checkpoint) -> tuple[Draft, str | None, dict[str, Any]]:
+    """Return what config.json states, the model type it names, and the rest of the configuration."""
     config = checkpoint.metadata.get("config")
     config = config if isinstance(config, Mapping) else {}
     nested = config.get("text_config")

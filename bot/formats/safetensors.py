@@ -1,14 +1,9 @@
-"""SafeTensors, single, sharded or as a Hugging Face folder.
+"""SafeTensors, single, sharded or as a Hugging Face folder, with what lies beside the weights.
 
-    u64 length N | N bytes of JSON { name: { dtype, shape, data_offsets: [begin, end] }, __metadata__: {..} } | data
-
-Offsets count from the end of the header, must touch without holes and end with the file.
 Source: https://github.com/huggingface/safetensors (README and safetensors/src/tensor.rs).
 """
 
 import json
-import math
-import mmap
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,8 +16,9 @@ from bot.formats import blocks
 from bot.formats._base import F32, Bytes, Fault, FormatError, OutTensor, Rows, TensorInfo
 from bot.formats._write import atomic, copy_tensor
 from bot.formats.gguf import decoded_rows
+from bot.formats.safetensors_header import DTYPES, MAX_FAULTS, BrokenError, File, no_twins
 
-MAX_HEADER = 100_000_000
+MAX_JSON = 1 << 28  # bytes of an index or companion
 INDEX = "model.safetensors.index.json"
 COMPANIONS = {
     "config": "config.json",
@@ -43,155 +39,64 @@ def recognises(path: Path) -> bool:
     return (head[8:9] == b"{" and 2 <= length <= 1 << 40) or (path.name.endswith(".index.json") and head[:1] == b"{")
 
 
-class _BrokenError(Exception):
-    def __init__(self, law: str, cause: str, detail: str) -> None:
-        super().__init__(detail)
-        self.law, self.cause, self.detail = law, cause, detail
-
-
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _BrokenError("key-twice", "FILE-008", f"the header states {key[:80]!r} twice")
-        found[key] = value
-    return found
-
-
-class _File:
-    """One file's header and the laws it breaks."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.faults = path, list[Fault]()
-        self.tensors: dict[str, TensorInfo] = {}
-        self.metadata: dict[str, str] = {}
-        self.bytes: mmap.mmap | bytes = b""
-        try:
-            self._parse()
-        except _BrokenError as bad:
-            self.fault(bad.law, bad.cause, bad.detail, fatal=True)
-
-    def fault(self, law: str, cause: str, detail: str, *, fatal: bool = False) -> None:
-        self.faults.append(
-            Fault(law=f"safetensors.{law}", cause=cause, path=str(self.path), detail=detail, fatal=fatal)
-        )
-
-    def _parse(self) -> None:
-        size = self.path.stat().st_size
-        if size < 8:
-            raise _BrokenError("size", "FILE-001", f"{size} bytes are too few for a header")
-        with self.path.open("rb") as file:
-            self.bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        (length,) = struct.unpack_from("<Q", self.bytes, 0)
-        if length > MAX_HEADER:
-            raise _BrokenError(
-                "header-length", "FILE-008", f"the header claims {length} bytes; {MAX_HEADER} is the most"
-            )
-        if 8 + length > size:
-            raise _BrokenError("header-truncated", "FILE-001", f"the header claims {length} bytes, the file has {size}")
-        self._entries(self._header(bytes(self.bytes[8 : 8 + length])), 8 + length, size)
-
-    def _header(self, data: bytes) -> dict[str, Any]:
-        try:
-            header = json.loads(data, object_pairs_hook=_no_twins)
-        except (ValueError, RecursionError) as error:
-            raise _BrokenError("header-json", "FILE-008", f"the header is not JSON: {str(error)[:120]}") from None
-        if not isinstance(header, dict):
-            raise _BrokenError("header-json", "FILE-008", "the header is not a JSON object")
-        stated = header.pop("__metadata__", {})
-        if not isinstance(stated, dict) or not all(isinstance(value, str) for value in stated.values()):
-            self.fault("metadata", "FILE-008", "__metadata__ must map strings to strings")
-            stated = {}
-        self.metadata = stated
-        return header
-
-    def _entries(self, header: dict[str, Any], start: int, size: int) -> None:
-        spans = []
-        for name, entry in header.items():
-            try:
-                dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-                whole = all(type(n) is int and n >= 0 for n in (*shape, begin, end))
-            except (TypeError, KeyError, ValueError):
-                whole = False
-            if not whole or not isinstance(dtype, str):
-                raise _BrokenError("entry", "FILE-008", f"the entry of tensor {name[:80]!r} is malformed")
-            spans.append((begin, end, name))
-            self._entry(name, dtype, tuple(shape), begin, end, start)
-        self._cover(sorted(spans), size - start)
-
-    def _entry(self, name: str, dtype: str, shape: tuple[int, ...], begin: int, end: int, start: int) -> None:
-        if dtype not in blocks.TYPES:
-            self.fault("dtype", "ARCH-002", f"tensor {name[:80]!r} has the unknown dtype {dtype[:20]!r}", fatal=True)
-            return
-        if math.prod(shape) >= 1 << 62 or blocks.nbytes(dtype, shape) != end - begin:
-            detail = f"tensor {name[:80]!r} of {dtype} {list(shape)} spans {end - begin} bytes"
-            self.fault("size", "FILE-004", detail, fatal=True)
-            return
-        self.tensors[name] = TensorInfo(
-            name=name, dtype=dtype, shape=shape, path=self.path, offset=start + begin, nbytes=end - begin
-        )
-
-    def _cover(self, spans: list[tuple[int, int, str]], room: int) -> None:
-        at = 0
-        for begin, end, name in spans:
-            if begin != at:
-                what = "overlaps its neighbour" if begin < at else "leaves a hole before it"
-                self.fault(
-                    "offsets", "FILE-004", f"tensor {name[:80]!r} begins at {begin}, not {at}: {what}", fatal=begin < at
-                )
-            at = max(at, end)
-        if at > room:
-            self.fault("data-truncated", "FILE-001", f"{at} bytes of tensors, {room} in the file", fatal=True)
-        elif at < room:
-            self.fault("trailing", "FILE-008", f"{room - at} bytes follow the last tensor")
-
-
-def _shards(path: Path) -> tuple[list[Path], list[Fault]]:
-    """Return the files an index names, and what is wrong with the set."""
+def _index(path: Path) -> dict[str, str]:
+    """Return which file an index says holds each tensor."""
+    if path.stat().st_size > MAX_JSON:
+        raise BrokenError("index", "FILE-008", f"more than {MAX_JSON} bytes")
     try:
-        index = json.loads(path.read_bytes())
-        names = index["weight_map"]
-        files = sorted({str(file) for file in names.values()})
+        found = json.loads(path.read_bytes().decode(), object_pairs_hook=no_twins)["weight_map"]
+        if found and all(isinstance(file, str) for file in found.values()):
+            return dict(found)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        detail = "no weight_map of tensor names to files in it"
-        return [], [Fault(law="safetensors.index", cause="FILE-008", path=str(path), detail=detail, fatal=True)]
+        pass
+    raise BrokenError("index", "FILE-008", "no weight_map of tensor names to files in it")
+
+
+def _fault(law: str, cause: str, path: Path, detail: str, *, fatal: bool = False) -> Fault:
+    return Fault(law=f"safetensors.{law}", cause=cause, path=str(path), detail=detail, fatal=fatal)
+
+
+def _files(path: Path) -> tuple[list[File], list[Fault]]:
+    if not path.name.endswith(".json"):
+        file = File(path)
+        return [file], file.faults
+    try:
+        index = _index(path)
+    except BrokenError as bad:
+        return [], [_fault(bad.law, bad.cause, path, bad.detail, fatal=True)]
+    shards = sorted(set(index.values()))
+    missing = [shard for shard in shards if Path(shard).name != shard or not (path.parent / shard).is_file()]
     found = []
-    for file in files:
-        if Path(file).name != file or not (path.parent / file).is_file():
-            detail = "the index names this shard and it is not here"
-            found.append(
-                Fault(
-                    law="safetensors.shard-missing",
-                    cause="FILE-006",
-                    path=str(path.parent / file),
-                    detail=detail,
-                    fatal=True,
-                )
-            )
-    stale = sorted(p.name for p in path.parent.glob("*.safetensors") if p.name not in files)
+    if missing:
+        detail = f"{len(missing)} of the {len(shards)} shards the index names are not here, this one first"
+        found.append(_fault("shard-missing", "FILE-006", path.parent / missing[0][:200], detail, fatal=True))
+    stale = sorted(p.name for p in path.parent.glob("*.safetensors") if p.name not in shards)
     if stale:
-        detail = f"files no index names lie beside the shards: {', '.join(stale)[:200]}"
-        found.append(Fault(law="safetensors.stale", cause="FILE-007", path=str(path), detail=detail))
-    return [path.parent / file for file in files if (path.parent / file).is_file()], found
-
-
-def _files(path: Path) -> tuple[list[_File], list[Fault]]:
-    shards, found = _shards(path) if path.name.endswith(".json") else ([path], [])
-    files = [_File(shard) for shard in shards]
-    seen: dict[str, Path] = {}
+        detail = f"the index does not name files that lie beside the shards: {', '.join(stale)[:200]}"
+        found.append(_fault("stale", "FILE-007", path, detail))
+    files = [File(path.parent / shard) for shard in shards if shard not in missing]
     for file in files:
         found += file.faults
+    return files, found + _against_index(path, index, files, complete=not missing)
+
+
+def _against_index(path: Path, index: dict[str, str], files: list[File], *, complete: bool) -> list[Fault]:
+    """Compare what the index promises with what the shards hold."""
+    found, seen = [], dict[str, Path]()
+    for file in files:
         for name in file.tensors:
             if name in seen:
                 detail = f"tensor {name[:80]!r} is in {seen[name].name} too"
-                found.append(Fault(law="safetensors.twice", cause="FILE-007", path=str(file.path), detail=detail))
+                found.append(_fault("twice", "FILE-007", file.path, detail))
+            elif index.get(name) != file.path.name:
+                detail = f"tensor {name[:80]!r} is in this shard; the index says {index.get(name)!r}"
+                found.append(_fault("index-place", "FILE-007", file.path, detail))
             seen[name] = file.path
-    if path.name.endswith(".json") and not any(fault.fatal for fault in found):
-        mapped = set(json.loads(path.read_bytes())["weight_map"])
-        if lost := sorted(mapped - set(seen)):
-            detail = f"the index names {len(lost)} tensors no shard holds, {lost[0][:80]!r} first"
-            found.append(Fault(law="safetensors.index-tensor", cause="FILE-006", path=str(path), detail=detail))
-    return files, found
+    lost = sorted(set(index) - set(seen))
+    if lost and complete and not any(fault.fatal for file in files for fault in file.faults):
+        detail = f"the index names {len(lost)} tensors no shard holds, {lost[0][:80]!r} first"
+        found.append(_fault("index-tensor", "FILE-006", path, detail))
+    return found[:MAX_FAULTS]
 
 
 def faults(path: Path) -> list[Fault]:
@@ -200,10 +105,10 @@ def faults(path: Path) -> list[Fault]:
 
 
 def _companion(path: Path) -> Any:
-    if not path.is_file() or path.stat().st_size > 1 << 28:
+    if not path.is_file() or path.stat().st_size > MAX_JSON:
         return None
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes().decode())
     except (ValueError, RecursionError):
         return None
 
@@ -213,7 +118,7 @@ class SafetensorsCheckpoint:
 
     format = "safetensors"
 
-    def __init__(self, path: Path, files: list[_File]) -> None:
+    def __init__(self, path: Path, files: list[File]) -> None:
         self.path = path
         folder = path.parent
         beside = {key: folder / name for key, name in COMPANIONS.items()}
@@ -236,7 +141,10 @@ class SafetensorsCheckpoint:
 
     def values(self, name: str, rows: Rows = None) -> F32:
         """Return rows of a tensor (axis 0), float32."""
-        return decoded_rows(self.tensors[name], self.raw(name), rows)
+        info = self.tensors[name]
+        if info.dtype not in blocks.TYPES:
+            raise UserError(f"tensor {name[:80]!r}: no decoder for element type {info.dtype}", where=str(self.path))
+        return decoded_rows(info, self.raw(name), rows)
 
     def close(self) -> None:
         """Release the files (the maps go with their last view)."""
@@ -258,7 +166,7 @@ def write(path: Path, metadata: Mapping[str, str], tensors: Iterable[OutTensor])
     if metadata:
         header["__metadata__"] = dict(metadata)
     for tensor in listed:
-        if tensor.dtype in blocks.QUANTIZED:
+        if tensor.dtype not in DTYPES:
             raise UserError(f"SafeTensors has no element type {tensor.dtype}", where=str(path))
         header[tensor.name] = {
             "dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [at, at + tensor.nbytes],

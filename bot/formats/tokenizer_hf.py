@@ -27,7 +27,7 @@ def read(checkpoint: Checkpoint) -> Tokenizer | None:
     added = [item for item in document.get("added_tokens", []) if isinstance(item, dict)]
     tokens, types = _tokens(vocabulary, added, document["model"].get("unk_token"))
     kind = "spm" if document["model"].get("byte_fallback") else "bpe"
-    ids = {
+    ids: dict[str, Any] = {
         name: _id(name, config, stated if isinstance(stated, dict) else {}, tokens)
         for name in ("bos", "eos", "unk", "pad", "sep")
     }
@@ -131,11 +131,12 @@ def _merges_of_scores(tokenizer: Tokenizer) -> list[str]:
     """Recover merges from SentencePiece scores: every split of a token into two tokens, best score first."""
     known = {token: i for i, token in enumerate(tokenizer.tokens)}
     scores = tokenizer.scores or [0.0] * len(tokenizer.tokens)
-    found = []
-    for token, number in known.items():
-        for cut in range(1, len(token)):
-            if token[:cut] in known and token[cut:] in known and not _BYTE.match(token):
-                found.append((-scores[number], known[token[:cut]], known[token[cut:]], f"{token[:cut]} {token[cut:]}"))
+    found = [
+        (-scores[number], known[token[:cut]], known[token[cut:]], f"{token[:cut]} {token[cut:]}")
+        for token, number in known.items()
+        for cut in range(1, len(token))
+        if token[:cut] in known and token[cut:] in known and not _BYTE.match(token)
+    ]
     return [merge for *_, merge in sorted(found)]
 
 
