@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.errors import UserError
 from bot.toolchains.draft import Draft, DraftTensor
-from bot.toolchains.plants import dtypes, layout, metadata, order, quant, rotary, values
+from bot.toolchains.plants import dtypes, files, layout, metadata, names, order, quant, rotary, tokenizer, values
 from bot.toolchains.plants.where import Where
 
 
@@ -30,10 +30,12 @@ DRAFT_PLANTS: dict[str, Change] = {
     **values.PLANTS,
     **dtypes.PLANTS,
     **quant.PLANTS,
+    **names.PLANTS,
     **metadata.PLANTS,
+    **tokenizer.PLANTS,
 }
 # cause -> what it does to the written file
-FILE_PLANTS: dict[str, After] = {}
+FILE_PLANTS: dict[str, After] = {**files.PLANTS}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
