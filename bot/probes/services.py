@@ -1,7 +1,7 @@
 """What probes share in one run: open checkpoints, comparisons and models, each made once.
 
-Models are kept as what they answered, by the hash of their file: a child is loaded once for a file's
-content on a backend, asked everything, and closed.
+Models are kept as what they answered, by the hash of what is computed from: a child is loaded once for the tensors
+and the configuration of a container on a backend, and asked everything.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from bot.compare import metrics, tolerance
 from bot.compare.diff import DiffReport, compare
+from bot.formats import config as configs
 from bot.formats import open_checkpoint
 from bot.formats._base import Checkpoint
 from bot.formats.view import View, canonical
@@ -72,6 +73,31 @@ def content_digest(checkpoint: Checkpoint) -> str:
     return total.hexdigest()
 
 
+def model_digest(view: View) -> str:
+    """Return the SHA-256 over all that a model's answers depend on: configuration, names, types, shapes, stored bytes.
+
+    Name, description, tokenizer and the order of tensors are left out. Files of two containers never share one.
+    """
+    config = json.dumps(configs.to_hf(view.config), sort_keys=True, default=str)
+    total = hashlib.sha256(repr((view.checkpoint.format, view.architecture, view.heads, config)).encode())
+    for name, slot in sorted(view.tensors.items()):
+        stored = (
+            name,
+            slot.stored,
+            slot.change,
+            slot.heads,
+            slot.expert,
+            slot.dtype,
+            slot.info.shape,
+            slot.info.row_padding,
+        )
+        total.update(repr(stored).encode())
+    for stored in sorted(view.checkpoint.tensors):
+        total.update(stored.encode())
+        total.update(view.checkpoint.raw(stored))
+    return total.hexdigest()
+
+
 class Services:
     """The caches of one run, for any number of threads. `source` is the trusted model: its tokenizer makes the prompts.
 
@@ -95,6 +121,7 @@ class Services:
         self._views: Once[View] = Once()
         self._reports: Once[DiffReport] = Once()
         self._digests: Once[str] = Once()
+        self._models: Once[str] = Once()
         self._answers: Once[Answers] = Once()
         self._constants: Once[float] = Once()
         self._prompts: Once[tuple[Prompt, ...]] = Once()
@@ -114,6 +141,10 @@ class Services:
     def digest(self, path: Path) -> str:
         """Return the SHA-256 over all files a checkpoint was read from."""
         return self._digests.get(path, lambda: content_digest(self.view(path).checkpoint))
+
+    def model(self, path: Path) -> str:
+        """Return the digest of what a checkpoint computes."""
+        return self._models.get(path, lambda: model_digest(self.view(path)))
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -136,7 +167,7 @@ class Services:
 
     def answers(self, path: Path, backend: str) -> Answers:
         """Ask a model everything, once for its content; raises ChildFailure, every time the same."""
-        key = (self.digest(path), backend)
+        key = (self.model(path), backend)
         return self._answers.get(key, lambda: self._ask(path, backend, f"{key[0][:24]}-{backend}"))
 
     @contextlib.contextmanager
@@ -172,7 +203,7 @@ class Services:
             seconds = {"load": float(model.last.get("seconds") or 0.0)}
             logits = model.logits(ids)
             seconds["logits"] = float(model.last.get("seconds") or 0.0)
-            again = model.logits(ids) if path == self.source else None
+            again = model.logits(ids) if self.model(path) == self.model(self.source) else None
             generated = [model.generate(prompt, TOKENS) for prompt in ids[1 : 1 + GENERATED] or ids[:1]]
             top5 = [_top5(model, prompt, tokens) for prompt, tokens in zip(ids[1:] or ids, generated, strict=False)]
             info = dict(model.info)
@@ -193,7 +224,7 @@ class Services:
 
     def constant(self, path: Path, backend: str) -> float:
         """Return the model's A: how strongly its logits answer to noise in its weights. Raises ChildFailure."""
-        key = (self.digest(path), backend)
+        key = (self.model(path), backend)
         return self._constants.get(key, lambda: self._calibrated(path, backend))
 
     def _calibrated(self, path: Path, backend: str) -> float:

@@ -39,7 +39,9 @@ def _stations(run: "Run", verdict: Verdict) -> list[dict[str, Any]]:
         route = run.routes.of(verdict.cell)
     except Unmade as problem:
         return [{"made": False, **problem.data}]
-    return [_facts(station) for station in dict.fromkeys((route.source, *route.stations))]
+    return [
+        _facts(station) for station in {station.path: station for station in (route.source, *route.stations)}.values()
+    ]
 
 
 def _facts(station: Station) -> dict[str, Any]:

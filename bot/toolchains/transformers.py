@@ -1,4 +1,4 @@
-"""transformers as a converter: reads a GGUF, writes a Hugging Face folder; this module is also the child that does it."""
+"""transformers as a converter: reads a GGUF, writes a Hugging Face folder, in a child that runs this module."""
 
 import importlib.util
 import os
