@@ -88,13 +88,16 @@ def blocks_as_floats(draft: Draft, chosen: Chosen) -> Draft:
 
 
 def quantized_twice(draft: Draft, chosen: Chosen) -> Draft:
-    """DTYPE-006: values pass through another quantized type before they get their own."""
+    """DTYPE-006: values pass through another quantized type; quantized ones that could be copied get another type."""
 
     def change(tensor: DraftTensor) -> DraftTensor | None:
-        before = BEFORE.get(tensor.dtype)
-        if before is None or tensor.packed is not None or len(tensor.shape) < 2:
+        if tensor.dtype not in blocks.QUANTIZED or len(tensor.shape) < 2:
             return None
-        return revalued(tensor, lambda values: _through(before, values))
+        if tensor.packed is not None:
+            again = "Q4_1" if tensor.dtype == "Q4_0" else "Q4_0"
+            return dataclasses.replace(tensor, dtype=again, packed=None) if draft.format == "gguf" else None
+        before = BEFORE.get(tensor.dtype)
+        return revalued(tensor, lambda values: _through(before, values)) if before else None
 
     return each(draft, chosen, change)
 

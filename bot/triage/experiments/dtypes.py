@@ -9,7 +9,7 @@ from bot.formats import blocks
 from bot.formats._base import F32, Bytes
 from bot.formats.view import Slot
 from bot.triage.case import Case
-from bot.triage.experiments import quant, reading
+from bot.triage.experiments import codes, quant, reading
 from bot.triage.experiments.reading import rounded
 from bot.triage.moves import Fit, Variant
 
@@ -18,9 +18,11 @@ Apply = Callable[[F32, F32], Fitted]
 Mask = npt.NDArray[np.bool_]
 
 FLOATS = ("F32", "F16", "BF16")
+DECODED = frozenset({*codes.FIELDS, "IQ4_NL", "IQ4_XS", "MXFP4", "APR_Q4"})  # types whose blocks may lie anywhere
 LARGEST_F16 = 65504.0
 HALFWAY_TO_INFINITY = 65520.0  # float16 rounds to infinity from here
 SMALLEST = {"F16": 2.0**-14, "BF16": 2.0**-126, "F32": 2.0**-126}  # the smallest normal numbers
+THROUGH = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"})  # types with an exact quantizer
 SUPER = 256  # elements of the largest blocks: what one NaN can take with it
 
 
@@ -44,6 +46,8 @@ def _others(case: Case, side: str, slot: Slot) -> list[str]:
     likely = [other, *FLOATS, *same_size]
     if own.elements > 1 and side == "A":
         likely += ["I8", "U8"]
+    if own.elements == 1 and side == "B":
+        likely += sorted(DECODED)
     if own.elements == 1 and side == "A":
         likely += ["I16", "U16"] if own.nbytes == 2 else []
     return [name for name in dict.fromkeys(likely) if name != slot.dtype and _divides(slot, name)]
@@ -89,6 +93,9 @@ def fits(case: Case) -> Iterator[Fit]:
     yield Fit(causes=("DTYPE-001",), label="beyond the range of float16", apply=_overflown)
     yield Fit(causes=("DTYPE-003",), label="numbers below the smallest normal one lost", apply=_flushed_to(dtype))
     yield Fit(causes=("DTYPE-008",), label="source is no number there", apply=_spoilt_by_source)
+    if dtype in blocks.QUANTIZERS & blocks.QUANTIZED:
+        for before in sorted(THROUGH - {dtype}):
+            yield Fit(causes=("DTYPE-006",), label=f"quantized to {before} first", apply=_through(before, dtype))
     yield Fit(causes=("QUANT-006",), label="scale of whole blocks is no number", apply=_spoilt_blocks(case))
 
 
@@ -111,6 +118,17 @@ def _cut_to(dtype: str) -> Apply:
             return None  # nothing here tells cutting from rounding
         smaller = float(np.mean(np.abs(y) <= np.abs(x)))
         return predicted, {"not_larger": round(smaller, 4)}
+
+    return apply
+
+
+def _through(before: str, dtype: str) -> Apply:
+    def apply(x: F32, y: F32) -> Fitted:
+        """Quantized to another type and back before it got its own; both quantizers are exact ones."""
+        if x.ndim != 2 or any(x.shape[1] % blocks.TYPES[name].elements for name in (before, dtype)):
+            return None
+        between = blocks.decode(before, blocks.encode(before, x)).reshape(x.shape)
+        return blocks.decode(dtype, blocks.encode(dtype, between)).reshape(x.shape), {}
 
     return apply
 

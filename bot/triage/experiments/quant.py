@@ -1,19 +1,17 @@
 """Other readings of quantized tensors: codes, scales, zero points, block sizes, padding, a second quantization."""
 
+import dataclasses
 import functools
-import math
 from collections.abc import Callable, Iterator
 from typing import cast
-
-import numpy as np
 
 from bot.compare.tolerance import ROWS
 from bot.formats import blocks
 from bot.formats._base import F32, Bytes
-from bot.formats.view import Index, Slot
+from bot.formats.view import Slot
 from bot.triage.case import EXACT, Case
-from bot.triage.experiments import codes, reading
-from bot.triage.experiments.reading import Decode, Reading, Source
+from bot.triage.experiments import codes, grids, reading
+from bot.triage.experiments.reading import Decode, Source
 from bot.triage.experiments.schemes import schemes
 from bot.triage.moves import Variant
 
@@ -30,6 +28,11 @@ def variants(case: Case) -> Iterator[Variant]:
             yield from _sizes(case, side, slot)
         if slot.dtype in blocks.QUANTIZED:
             yield from _paddings(case, side, slot)
+    if case.pair.a.dtype in blocks.QUANTIZED and case.pair.b.dtype in codes.FIELDS:
+        yield Variant(
+            causes=("DTYPE-006",), label="source's decoded values quantized again", side="A", gain=SLIGHT,
+            values=lambda: cast(F32, grids.requantized(case)), limit=0.5 * ROWS[case.pair.b.dtype].budget,
+        )  # fmt: skip
 
 
 def read(case: Case, side: str, source: Source) -> F32:
@@ -48,11 +51,12 @@ def limit_of(case: Case, side: str, dtype: str | None = None) -> float:
 def _schemes(case: Case, side: str, slot: Slot) -> Iterator[Variant]:
     for scheme in schemes(slot.dtype):
         decode: Decode = functools.partial(_by_scheme, slot.dtype, scheme)
-        slight = "QUANT-003" in scheme.causes
-        yield _variant(
+        found = _variant(
             case, side, scheme.causes, f"{_whose(side)} {scheme.label}",
-            lambda decode=decode: reading.source_of(slot, slot.dtype, decode), slight=slight,
+            lambda decode=decode: reading.source_of(slot, slot.dtype, decode),
         )  # fmt: skip
+        slight = "QUANT-003" in scheme.causes
+        yield dataclasses.replace(found, gain=SLIGHT if slight else found.gain, joined=len(scheme.causes) > 1)
 
 
 def _by_scheme(dtype: str, scheme: codes.Scheme, raw: Bytes) -> F32:
@@ -60,12 +64,11 @@ def _by_scheme(dtype: str, scheme: codes.Scheme, raw: Bytes) -> F32:
 
 
 def _variant(
-    case: Case, side: str, causes: tuple[str, ...], label: str, source: Callable[[], Source], *, slight: bool = False
+    case: Case, side: str, causes: tuple[str, ...], label: str, source: Callable[[], Source]
 ) -> Variant:
     return Variant(
-        causes=causes, label=label, side=side, values=lambda: read(case, side, source()),
-        limit=limit_of(case, side), gain=SLIGHT if slight else 4.0,
-    )  # fmt: skip
+        causes=causes, label=label, side=side, values=lambda: read(case, side, source()), limit=limit_of(case, side)
+    )
 
 
 def _whose(side: str) -> str:
@@ -133,48 +136,3 @@ def _paddings(case: Case, side: str, slot: Slot) -> Iterator[Variant]:
 def _unpadded(slot: Slot) -> Source:
     own = reading.source_of(slot, slot.dtype)
     return Source(data=own.data, nbytes=own.nbytes, elements=own.elements, decode=own.decode, start=own.start)
-
-
-def on_grid(dtype: str, raw: Bytes, values: F32) -> F32 | None:
-    """Return values (blocks, elements) put on the nearest points of those blocks' own grids; None without a grid.
-
-    What a quantizer does last, once its scales are chosen; so a result that was made from these values, and from
-    nothing more exact, holds the very codes this gives.
-    """
-    if dtype not in codes.FIELDS:
-        return None
-    with np.errstate(all="ignore"):
-        unit = codes.together(dtype, raw, codes.Scheme())
-        fields = codes.FIELDS[dtype](raw)
-        code = fields.low.astype(np.float32) if fields.high is None else (fields.low | fields.high).astype(np.float32)
-        scale, _ = codes.of_elements(dtype, fields, codes.Scheme())
-        top = np.float32(_TOP[dtype])
-        moved = np.clip(code + np.rint((values - unit) / scale), 0, top) - code
-        return np.where(scale == 0, unit, unit + moved * scale).astype(np.float32)
-
-
-_TOP = {"Q4_0": 15, "Q4_1": 15, "Q5_0": 31, "Q5_1": 31, "Q8_0": 255, "Q4_K": 15, "Q5_K": 31, "Q6_K": 63, "Q2_K": 3}
-
-
-def agreement(case: Case, rows: Index) -> float | None:
-    """Return the share of B's codes, in those rows, that are the nearest ones to A's values; None without a grid."""
-    slot = case.pair.b
-    kind = blocks.TYPES[slot.dtype]
-    width = math.prod(case.y.shape[1:]) + slot.info.row_padding
-    if slot.dtype not in codes.FIELDS or slot.expert is not None or case.y.ndim != 2 or width % kind.elements:
-        return None
-    packed = case.b.checkpoint.raw(slot.stored).reshape(case.y.shape[0], -1)[rows].reshape(-1, kind.nbytes)
-    x = np.zeros((len(rows), width), np.float32)
-    x[:, : case.y.shape[1]] = case.x[rows]
-    nearest = on_grid(slot.dtype, packed, x.reshape(-1, kind.elements))
-    if nearest is None:
-        return None
-    found = codes.together(slot.dtype, packed, codes.Scheme())
-    scale, _ = codes.of_elements(slot.dtype, codes.FIELDS[slot.dtype](packed), codes.Scheme())
-    counted = (scale != 0) & np.isfinite(scale)
-    counted.reshape(len(rows), width)[:, case.y.shape[1] :] = False
-    same = np.abs(nearest - found) < 0.5 * np.abs(scale)
-    return float(same[counted].mean()) if counted.any() else None
-
-
-__all__ = ["Reading", "agreement", "limit_of", "on_grid", "read", "variants"]

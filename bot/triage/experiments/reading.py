@@ -21,6 +21,7 @@ from bot.formats.view import Index, Slot, pair_rows
 from bot.triage.case import Case
 
 Decode = Callable[[Bytes], F32]  # (blocks, bytes of one) -> (blocks, elements of one)
+SMALL = 1 << 18  # elements; a tensor of so few is decoded whole at once
 ROTARY = frozenset({Change.Q_ROWS, Change.KV_ROWS})
 
 
@@ -48,10 +49,18 @@ class Source:
         wanted, position = np.unique(number, return_inverse=True)
         return self._blocks(wanted)[position.reshape(number.shape), within]
 
+    def rows(self, rows: Index, width: int) -> F32:
+        """Return whole rows of that length, flat; quicker than `at` where rows are whole blocks."""
+        if self.row or width % self.elements or self.start % self.elements:
+            return self.at(rows.reshape(-1, 1) * width + np.arange(width, dtype=np.intp))
+        each = width // self.elements
+        wanted = (rows.reshape(-1, 1) * each + np.arange(each, dtype=np.intp)).reshape(-1)
+        return self._blocks(wanted + self.start // self.elements).reshape(rows.size, width)
+
     def _blocks(self, wanted: Index) -> F32:
         there = len(self.data) // self.nbytes
         packed = self.data[: there * self.nbytes].reshape(there, self.nbytes)
-        if wanted[-1] < there:
+        if int(wanted.max()) < there:
             return self.decode(np.ascontiguousarray(packed[wanted]))
         values = np.zeros((len(wanted), self.elements), np.float32)
         held = wanted < there
@@ -63,23 +72,30 @@ class Source:
 class Reading:
     """Stands in for an array: `shape`, `ndim`, `reshape` and indexing, all without reading more than is asked."""
 
-    def __init__(self, shape: tuple[int, ...], at: Callable[[Index], F32]) -> None:
-        self.shape, self.ndim, self.size, self._at = shape, len(shape), math.prod(shape), at
+    def __init__(
+        self, shape: tuple[int, ...], at: Callable[[Index], F32], rows: Callable[[Index], F32] | None = None
+    ) -> None:
+        self.shape, self.ndim, self.size = shape, len(shape), math.prod(shape)
+        self._at, self._rows = at, rows
 
     @functools.cached_property
     def whole(self) -> F32:
         """All values."""
+        if self._rows is not None and self.shape and self.shape[0]:
+            return self._rows(np.arange(self.shape[0], dtype=np.intp)).reshape(self.shape)
         return self._at(np.arange(self.size, dtype=np.intp)).reshape(self.shape)
 
     def __getitem__(self, key: Any) -> F32:
         """Return what numpy would: rows and pairs of indices without decoding the rest."""
-        if "whole" in self.__dict__ or not self.shape:
+        if self.size <= SMALL or "whole" in self.__dict__:
             return cast(F32, self.whole[key])
         if isinstance(key, tuple):
             return self._pairs(key)
         rows = np.arange(self.shape[0], dtype=np.intp)[key]
         if rows.size >= self.shape[0]:
             return self.whole[rows]
+        if self._rows is not None and rows.size:
+            return self._rows(rows.reshape(-1)).reshape(*rows.shape, *self.shape[1:])
         width = math.prod(self.shape[1:])
         flat = rows.reshape(-1, 1) * width + np.arange(width, dtype=np.intp)
         return self._at(flat).reshape(*rows.shape, *self.shape[1:])
@@ -142,21 +158,29 @@ def _even(count: int) -> int:
 
 def of_b(case: Case, source: Source) -> Reading:
     """Return Y as another reading of B's bytes gives it."""
-    return Reading(_shape(case.pair.b), source.at)
+    shape = _shape(case.pair.b)
+    width = math.prod(shape[1:])
+    return Reading(shape, source.at, lambda rows: source.rows(rows, width))
 
 
 def of_a(case: Case, source: Source) -> Reading:
     """Return X as another reading of A's bytes gives it: B's conventions applied, rounded to B's type."""
-    stored_a, shape = _shape(case.pair.a), case.x.shape
-    locate = _locate(case, stored_a)
-    offset = np.float32((case.pair.b.change is Change.PLUS_ONE) - (case.pair.a.change is Change.PLUS_ONE))
-    dtype = case.pair.b.dtype
+    a, b, stored, shape = case.pair.a, case.pair.b, _shape(case.pair.a), case.x.shape
+    offset = np.float32((b.change is Change.PLUS_ONE) - (a.change is Change.PLUS_ONE))
+    width = math.prod(stored[1:])
 
-    def at(flat: Index) -> F32:
-        values = source.at(flat if locate is None else locate(flat))
-        return rounded(dtype, values + offset if offset else values)
+    def finished(values: F32) -> F32:
+        return rounded(b.dtype, values + offset if offset else values)
 
-    return Reading(shape, at)
+    if (a.change is Change.TRANSPOSED) != (b.change is Change.TRANSPOSED) and len(stored) == 2:
+        height = stored[0]
+        return Reading(shape, lambda flat: finished(source.at((flat % height) * width + flat // height)))
+    order = _row_order(case, stored)
+    return Reading(
+        shape,
+        lambda flat: finished(source.at(order[flat // width] * width + flat % width)),
+        lambda rows: finished(source.rows(order[rows], width)),
+    )
 
 
 def _shape(slot: Slot) -> tuple[int, ...]:
@@ -164,18 +188,12 @@ def _shape(slot: Slot) -> tuple[int, ...]:
     return slot.info.shape[1:] if slot.expert is not None else slot.info.shape
 
 
-def _locate(case: Case, stored_a: tuple[int, ...]) -> Callable[[Index], Index] | None:
-    """Return where in A's flat bytes each flat position of X comes from; None where it is the same place."""
-    a, b = case.pair.a, case.pair.b
-    if (a.change is Change.TRANSPOSED) != (b.change is Change.TRANSPOSED) and len(stored_a) == 2:
-        height, width = stored_a
-        return lambda flat: (flat % height) * width + flat // height
-    if (a.change in ROTARY) == (b.change in ROTARY) or not stored_a:
-        return None
-    rows = stored_a[0]
-    order = pair_rows(rows, a.heads) if a.change in ROTARY else np.argsort(pair_rows(rows, b.heads))
-    width = math.prod(stored_a[1:])
-    return lambda flat: order[flat // width] * width + flat % width
+def _row_order(case: Case, stored: tuple[int, ...]) -> Index:
+    """Return where in A's bytes each row of X comes from."""
+    a, b, rows = case.pair.a, case.pair.b, stored[0] if stored else 1
+    if (a.change in ROTARY) == (b.change in ROTARY):
+        return np.arange(rows, dtype=np.intp)
+    return pair_rows(rows, a.heads) if a.change in ROTARY else np.argsort(pair_rows(rows, b.heads))
 
 
 def rounded(dtype: str, values: F32) -> F32:
