@@ -20,6 +20,7 @@ from bot.github.marker import read_state
 from bot.github.model import LABEL, Issue
 
 API = "https://api.github.com"
+LOGIN = "github-actions[bot]"  # who GITHUB_TOKEN writes as
 API_VERSION = "2022-11-28"
 _ATTEMPTS = 4
 _REPEATABLE = frozenset({"GET", "PATCH", "PUT", "DELETE"})
@@ -58,7 +59,7 @@ class Client:
         token: str,
         *,
         base_url: str = API,
-        login: str = "github-actions[bot]",
+        login: str = LOGIN,
         patience: Patience | None = None,
         pause_s: float = 1.0,
         timeout_s: int = 15,
@@ -334,9 +335,12 @@ class Client:
         listed = self._call("GET", f"{self._root}/commits/{sha}/check-runs", params=params)[1]
         return next((item["id"] for item in listed["check_runs"] if item.get("external_id") == external_id), None)
 
-    def ensure_check(self, data: Mapping[str, Any]) -> tuple[int, bool]:
-        """Create a check run once per external id; returns (id, whether it was new)."""
-        found = self.check(data["head_sha"], data["name"], data["external_id"])
+    def ensure_check(self, data: Mapping[str, Any], *, fresh: bool = False) -> tuple[int, bool]:
+        """Create a check run once per external id; returns (id, whether it was new).
+
+        `fresh` says that it is known not to be there, which saves looking.
+        """
+        found = None if fresh else self.check(data["head_sha"], data["name"], data["external_id"])
         if found is not None:
             return found, False
         made = self._ensure(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.github import ledger, messages
+from bot.github import boxes, ledger, messages
 from bot.github.history import History
 from bot.github.marker import managed, merge, region, whole
 from bot.github.model import FLAKY, LABEL, QUIET, Act, Held, Issue, Plan, Policy, Run, Seen, State, Step
@@ -27,8 +27,7 @@ class Known:
     model: str
     toolchain: str
     contains: Mapping[str, bool | None]  # does the run's commit contain this one; None: could not be told
-    good_sha: str | None = None
-    since: tuple[str, ...] = ()  # what changed between the last good run and this one
+    qualifies: bool = False  # the model's score is enough
 
 
 def decide(known: Known, findings: Sequence[Seen], run: Run, now: datetime, policy: Policy | None = None) -> Plan:
@@ -43,6 +42,19 @@ def decide(known: Known, findings: Sequence[Seen], run: Run, now: datetime, poli
     steps += [chosen.finding(seen) for seen in findings]
     steps += chosen.quiet_ones({seen.key for seen in findings})
     return Plan(within_quota(steps, known, now, policy))
+
+
+def asked(issues: Sequence[Issue], findings: Sequence[Seen], run: Run, toolchain: str) -> tuple[str, ...]:
+    """Return the commits of which `decide` may want to know whether the run's commit contains them."""
+    if not run.trusted:
+        return ()
+    keys = {seen.key for seen in findings}
+    wanted: list[str | None] = []
+    for issue in issues:
+        if issue.state and (issue.state.toolchain == toolchain or issue.state.key in keys):
+            wanted.append(issue.state.last_sha if issue.open else None)
+            wanted.append(issue.state.closed_sha if issue.state.key in keys and not issue.open else None)
+    return tuple(dict.fromkeys(sha for sha in wanted if sha and sha != run.sha))
 
 
 def _skip(seen: Seen, reason: str, number: int | None = None) -> Step:
@@ -164,7 +176,7 @@ class _Chosen:
         """Return why an issue is left as it is, or None."""
         if QUIET in issue.labels:
             return f"#{issue.number} is labelled {QUIET}"
-        if state.run == self.run.mark and seen.key not in self.corrections:
+        if self.run.mark in state.runs and seen.key not in self.corrections:
             return f"run {self.run.id} is recorded in #{issue.number} already"
         return f"#{issue.number} is locked" if issue.open and issue.locked else None
 
@@ -190,10 +202,10 @@ class _Chosen:
             toolchain=seen.toolchain,
             first_sha=self.run.sha,
             last_sha=self.run.sha,
-            run=self.run.mark,
+            runs=(self.run.mark,),
             rows=ledger.failing(None, seen, ledger.day(self.now)),
-            good_sha=self.known.good_sha,
-            since=self.known.since,
+            good_sha=seen.good_sha,
+            since=seen.since,
             members=seen.members,
         )
         body = f"{messages.earlier(before.number)}\n\n{seen.body}" if before else seen.body
@@ -216,6 +228,9 @@ class _Chosen:
     def _needed(self, state: State) -> int:
         return self.policy.flaky_passes_to_close if state.flaky else self.policy.passes_to_close
 
+    def _runs(self, state: State) -> tuple[str, ...]:
+        return (*state.runs, self.run.mark)[-RUNS_KEPT:]
+
     def _failed(self, seen: Seen, state: State) -> State:
         passed_here = {(row.model, row.cell) for row in state.rows if row.passes}
         flaky = self.run.sha in {state.passed_sha, state.closed_sha} and any(
@@ -225,7 +240,7 @@ class _Chosen:
             state,
             key=seen.key,
             cause=seen.cause,
-            run=self.run.mark,
+            runs=self._runs(state),
             last_sha=self.run.sha,
             flaky=state.flaky or flaky,
             rows=ledger.failing(state, seen, ledger.day(self.now)),
@@ -330,14 +345,14 @@ class _Chosen:
         rows = ledger.watched(state.rows, self.known.model, self.known.held)
         flaky = state.last_sha == self.run.sha and sum(r.passes for r in rows) > sum(r.passes for r in state.rows)
         after = dataclasses.replace(
-            state, rows=rows, run=self.run.mark, passed_sha=self.run.sha, flaky=state.flaky or flaky
+            state, rows=rows, runs=self._runs(state), passed_sha=self.run.sha, flaky=state.flaky or flaky
         )
         return self._passed(step, issue, after, newly_flaky=flaky and not state.flaky)
 
     def _unwatchable(self, issue: Issue, state: State, ran: bool) -> str | None:
         if not ran:
             return "none of its gates was in this run"
-        if state.run == self.run.mark:
+        if self.run.mark in state.runs:
             return f"run {self.run.id} is recorded already"
         if issue.locked or QUIET in issue.labels:
             return "locked or quiet"
@@ -354,13 +369,15 @@ class _Chosen:
                 step, act=Act.CLOSE, reason=f"{passes} passes", comment=comment, open=False, state_reason="completed"
             )
         elif newly_flaky:
-            comment = messages.flaky(self.run, after)
+            comment = messages.flaky(self.run)
             step = dataclasses.replace(step, act=Act.COMMENT, reason="flaky", comment=comment, labels=(FLAKY,))
         else:
             step = dataclasses.replace(step, act=Act.UPDATE, reason=_standings(after))
-        return dataclasses.replace(step, region=self._region(managed(issue.body) or "", after))
+        text = boxes.ticked(managed(issue.body) or "", after.rows, qualifies=self.known.qualifies)
+        return dataclasses.replace(step, region=self._region(text, after))
 
 
+RUNS_KEPT = 12  # one run may judge several playbooks
 SPLIT = "<!-- requalify·rows -->"
 
 

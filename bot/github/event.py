@@ -17,8 +17,10 @@ from bot.github.model import Run
 
 WORKFLOW = ".github/workflows/qualify.yml"
 _SHA = re.compile(r"[0-9a-f]{40}")
-_TITLE = re.compile(r"requalify request=(\d{1,20}) target=(default|(?:sha|pr):[0-9A-Za-z:]{1,60})")
+_TITLE = re.compile(r"requalify request=(\d{1,20}) target=(\S{1,80})")
+_TARGET = re.compile(r"default|(?:sha|pr:(\d{1,9})):([0-9a-f]{40})")
 _SIZE = 4 << 20
+_DISPATCHED = frozenset({"workflow_dispatch"})
 _OWN_EVENTS = frozenset({"push", "schedule", "workflow_dispatch", "repository_dispatch"})
 
 
@@ -85,12 +87,13 @@ def _when(text: object) -> datetime:
 def _workflow_run(event: Mapping[str, Any]) -> Run:
     told = event["workflow_run"]
     repository = event["repository"]
-    title = _TITLE.fullmatch(str(told.get("display_title") or ""))
-    why = _distrust(told, repository, title[2] if title else "default")
+    why = _distrust(told, repository)
+    # only our own workflow on the default branch writes a title that can be believed
+    title = _TITLE.fullmatch(str(told.get("display_title") or "")) if told["event"] in _DISPATCHED and not why else None
     head = told.get("head_repository") or {}
     owner = str((head.get("owner") or {}).get("login") or "")
     pull = told["event"] == "pull_request"
-    return Run(
+    made = Run(
         id=int(told["id"]),
         attempt=int(told.get("run_attempt") or 1),
         sha=_sha(told["head_sha"]),
@@ -100,11 +103,25 @@ def _workflow_run(event: Mapping[str, Any]) -> Run:
         trusted=why is None,
         why_untrusted=why or "",
         head=f"{owner}:{told['head_branch']}" if pull and owner else None,
-        request=int(title[1]) if title and told["event"] == "workflow_dispatch" else None,
+        partial=told["event"] in _DISPATCHED,
     )
+    return _requested(made, title[1], title[2]) if title else made
 
 
-def _distrust(told: Mapping[str, Any], repository: Mapping[str, Any], target: str) -> str | None:
+def _requested(run: Run, request: str, target: str) -> Run:
+    """Return the run as the comment that asked for it meant it: of another commit it moves no issues."""
+    found = _TARGET.fullmatch(target)
+    if found is None:
+        raise ValueError(f"a request for {target[:80]!r}")
+    run = dataclasses.replace(run, request=int(request))
+    if not found[2]:
+        return run
+    pull = int(found[1]) if found[1] else None
+    why = "a request for another commit"
+    return dataclasses.replace(run, sha=found[2], pull=pull, trusted=False, why_untrusted=why)
+
+
+def _distrust(told: Mapping[str, Any], repository: Mapping[str, Any]) -> str | None:
     """Return why a run may not move issues, or None."""
     if (told.get("head_repository") or {}).get("id") != repository["id"]:
         return "a run of a fork"
@@ -114,32 +131,36 @@ def _distrust(told: Mapping[str, Any], repository: Mapping[str, Any], target: st
         return f"a run of {str(told['event'])[:40]}"
     if told["head_branch"] != repository["default_branch"]:
         return "a run of another branch"
-    if target != "default":
-        return "a request for another commit"
     return None
 
 
 def _own_run(event: Mapping[str, Any], environment: Mapping[str, str]) -> Run:
-    repository = event["repository"]
-    pull = event.get("pull_request")
-    sha = _sha(pull["head"]["sha"] if pull else event.get("after") or environment["GITHUB_SHA"])
+    repository, pull = event["repository"], event.get("pull_request")
+    head = pull["head"] if pull else None
     branch = environment.get("GITHUB_REF", event.get("ref", ""))
-    own = environment.get("GITHUB_EVENT_NAME") in _OWN_EVENTS and branch == f"refs/heads/{repository['default_branch']}"
+    name = environment.get("GITHUB_EVENT_NAME", "")
+    own = name in _OWN_EVENTS and branch == f"refs/heads/{repository['default_branch']}" and not pull
     number = int(environment["GITHUB_RUN_ID"])
     at = (event.get("head_commit") or {}).get("timestamp")
-    return Run(
+    made = Run(
         id=number,
         attempt=int(environment.get("GITHUB_RUN_ATTEMPT", "1")),
-        sha=sha,
+        sha=_sha(head["sha"] if head else event.get("after") or environment["GITHUB_SHA"]),
         repository=str(repository["full_name"]),
         url=f"{repository['html_url']}/actions/runs/{number}",
         at=_when(at) if at else datetime.now(UTC),
-        trusted=own and not pull,
-        why_untrusted="" if own and not pull else "a run of a pull request or another branch",
-        head=f"{pull['head']['repo']['owner']['login']}:{pull['head']['ref']}"
-        if pull and pull["head"]["repo"]
-        else None,
+        trusted=own,
+        why_untrusted="" if own else "a run of a pull request or another branch",
+        head=f"{head['repo']['owner']['login']}:{head['ref']}" if head and head["repo"] else None,
+        partial=name in _DISPATCHED,
     )
+    inputs = event.get("inputs") or {}
+    if name in _DISPATCHED and own and inputs.get("request"):
+        return _requested(made, inputs["request"], inputs.get("target") or "default")
+    sha = inputs.get("sha")
+    if sha and sha != made.sha:  # dispatched by hand for another commit
+        return dataclasses.replace(made, sha=_sha(sha), trusted=False, why_untrusted="a run of another commit")
+    return made
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

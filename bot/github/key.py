@@ -62,7 +62,7 @@ def parts(finding: Finding, verdicts: Sequence[Verdict], toolchain: str) -> tupl
 
 def key(things: Sequence[str]) -> str:
     """Return the short hash of readable parts."""
-    return hashlib.sha256("\x00".join(things).encode()).hexdigest()[:16]
+    return hashlib.sha256("\x00".join(things).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def umbrella(toolchain: str) -> str:

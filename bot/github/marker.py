@@ -147,16 +147,17 @@ def read_state(body: str) -> State | None:
 def _state(data: dict[str, Any]) -> State:
     """Build a State, refusing fields of the wrong type: the body is editable by people."""
     rows = tuple(_typed(Row(**row)) for row in data.pop("rows"))
-    for name in {"members", "corrected", "since"} & set(data):
+    for name in {"members", "corrected", "since", "runs"} & set(data):
         data[name] = tuple(str(item) for item in data[name])
     return _typed(State(**data, rows=rows))
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    "passes": (int,), "reopened": (int,), "dropped": (int,), "since": (tuple,), "told": (bool,), "flaky": (bool,), "rows": (tuple,),
-    "members": (tuple,), "corrected": (tuple,), "good_sha": (str, type(None)), "closed_sha": (str, type(None)),
-    "passed_sha": (str, type(None)),
-}  # fmt: skip
+    **dict.fromkeys(("passes", "reopened", "dropped"), (int,)),
+    **dict.fromkeys(("told", "flaky"), (bool,)),
+    **dict.fromkeys(("rows", "members", "corrected", "since", "runs"), (tuple,)),
+    **dict.fromkeys(("good_sha", "closed_sha", "passed_sha"), (str, type(None))),
+}
 
 
 def _typed(record: Record) -> Record:

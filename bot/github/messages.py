@@ -63,10 +63,10 @@ def duplicate(of: int) -> str:
     return f"Duplicate of #{of}: both have the same key. What was recorded here is kept there."
 
 
-def flaky(run: Run, state: State) -> str:
+def flaky(run: Run) -> str:
     """Say that one commit both failed and passed."""
     return (
-        f"Flaky: commit {span(run.sha[:12])} failed in run {state.run} and passed in {run_link(run)}, "
+        f"Flaky: commit {span(run.sha[:12])} failed before and passed in {run_link(run)}, "
         "with the same gate definition. A longer streak is needed to close this now."
     )
 
@@ -117,32 +117,37 @@ def umbrella_body(members: Sequence[Seen]) -> str:
 
 
 def tracking(state: State, needed: int) -> str:
-    """Return the bot's own section: the gates as boxes it ticks, the rows, since when."""
-    boxes: list[str] = []
-    cells = sorted({row.cell for row in state.rows})
-    for cell in cells[:60]:
-        rows = [row for row in state.rows if row.cell == cell]
-        done = min(row.passes for row in rows)
-        boxes.append(f"- [{'x' if done >= needed else ' '}] {span(cell)} holds ({min(done, needed)} of {needed} runs)")
-    rows_text = [
-        "| "
-        + " | ".join([*map(span, (row.model, row.cell, row.first[:10], row.last[:10], row.outcome)), str(row.passes)])
-        + " |"
+    """Return the bot's own section: the rows with what each still needs, and since when."""
+    rows = [
+        (row.model, row.cell, row.first[:10], row.last[:10], row.outcome, f"{min(row.passes, needed)} of {needed}")
         for row in state.rows[:60]
     ]
+    left = len(state.rows) - len(rows) + state.dropped
     good = f"last good {span(state.good_sha[:12])}, " if state.good_sha else ""
+    note = f"{left} more rows are not shown." + (
+        " There are too many to close this by itself." if state.dropped else ""
+    )
     return "\n".join(
         [
-            "#### Closes when",
+            "## Seen On",
             "",
-            *boxes,
-            "",
-            "#### Seen on",
-            "",
-            "| model | gate | first | last | now | passes in a row |",
+            "| Model | Gate | First | Last | Now | Held in a Row |",
             "| --- | --- | --- | --- | --- | --- |",
-            *rows_text,
+            *("| " + " | ".join(map(span, row)) + " |" for row in rows),
+            *(["", note] if left else []),
             "",
-            f"Since: {good}first bad {span(state.first_sha[:12])}, last bad {span(state.last_sha[:12])}.",
+            "## Since When",
+            "",
+            f"- {good}first bad {span(state.first_sha[:12])}, last bad {span(state.last_sha[:12])}",
+            *(f"- Changed between: {span(change, 200)}" for change in state.since[:20]),
+            "",
+            _closes_when(needed),
         ]
+    )
+
+
+def _closes_when(needed: int) -> str:
+    return (
+        f"Closes by itself when every gate above held in {needed} runs in a row, under the definition by which it "
+        "failed, on commits that contain the last failing one."
     )

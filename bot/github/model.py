@@ -53,11 +53,13 @@ class Run:
     head: str | None = None  # "owner:branch" of a pull request
     pull: int | None = None  # number, when the request named one
     request: int | None = None  # comment id of the /requalify that asked for it
+    partial: bool = False  # somebody may have asked for some gates only
+    part: str = ""  # the playbook, for a run that judges several
 
     @property
     def mark(self) -> str:
         """Return what tells this run from every other, a second attempt of itself included."""
-        return f"{self.id}.{self.attempt}"
+        return f"{self.id}.{self.attempt}" + (f"/{self.part}" if self.part else "")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class State:
     toolchain: str
     first_sha: str  # first bad
     last_sha: str  # last bad
-    run: str  # Run.mark of the last run that was recorded here
+    runs: tuple[str, ...]  # marks of the last runs that were recorded here
     rows: tuple[Row, ...] = ()
     good_sha: str | None = None  # last good before the first bad
     since: tuple[str, ...] = ()  # what changed between the two
@@ -128,6 +130,8 @@ class Seen:
     title: str
     body: str  # Markdown of the report, already inert and within budget
     refuted: frozenset[str] = frozenset()
+    good_sha: str | None = None  # the last commit on which its cells held
+    since: tuple[str, ...] = ()  # what changed between that run and this one
     waived: str | None = None  # why, when every one of its gates is waived
     members: tuple[str, ...] = ()
 

@@ -160,6 +160,7 @@ def _bounded(value: Any, depth: int) -> None:
     if isinstance(value, str):
         if len(value) > TEXT:
             raise ValueError(f"a text of more than {TEXT} characters")
+        value.encode()  # half a character raises
     elif isinstance(value, dict):
         for key, item in value.items():
             _bounded(key, depth)

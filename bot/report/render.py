@@ -52,6 +52,10 @@ class Changes:
     new: tuple[GateRow, ...] = ()
     known: tuple[tuple[GateRow, str], ...] = ()  # with the issue, as Markdown of ours or text
     fixed: tuple[GateRow, ...] = ()
+    waived: tuple[tuple[GateRow, str], ...] = ()  # with who excused it until when
+    expired: tuple[tuple[GateRow, str], ...] = ()  # excused once: fails until the waiver is renewed or taken back
+    lost: tuple[GateRow, ...] = ()  # judged before, not judged now
+    notes: tuple[str, ...] = ()
     base: str | None = None  # commit compared with; None when there was nothing to compare with
 
 

@@ -7,7 +7,7 @@ from bot.github.client import Client, TalkError
 from bot.github.marker import merge, region
 from bot.github.model import State
 
-STATE = State(key="k1", cause="LAYOUT-002", toolchain="apr", first_sha="a" * 40, last_sha="a" * 40, run="1.1")
+STATE = State(key="k1", cause="LAYOUT-002", toolchain="apr", first_sha="a" * 40, last_sha="a" * 40, runs=("1.1",))
 
 
 def body(state: State = STATE) -> str:

@@ -49,7 +49,7 @@ def row(**more: Any) -> Row:
 
 def state(**more: Any) -> State:
     values: dict[str, Any] = {
-        "key": "k", "cause": "LAYOUT-002", "toolchain": "apr", "first_sha": OLD, "last_sha": LAST, "run": "8.1", "rows": (row(),),
+        "key": "k", "cause": "LAYOUT-002", "toolchain": "apr", "first_sha": OLD, "last_sha": LAST, "runs": ("8.1",), "rows": (row(),),
     }  # fmt: skip
     return State(**values | more)
 
@@ -99,7 +99,7 @@ FAILS: list[tuple[str, dict[str, Any], Act, str]] = [
     ("open, the same", {"issues": (issue(),)}, Act.UPDATE, "still fails, nothing new"),
     ("open, new model", {"issues": (issue(),), "findings": (seen(model="org/other"),)}, Act.UPDATE, "1 new row"),
     ("open, new backend", {"issues": (issue(),), "findings": (seen(cells={CELL: "d1", GPU: "d1"}),)}, Act.COMMENT, "backends grew"),
-    ("open, recorded", {"issues": (issue(state(run="9.1")),)}, Act.SKIP, "recorded in #5 already"),
+    ("open, recorded", {"issues": (issue(state(runs=("9.1",))),)}, Act.SKIP, "recorded in #5 already"),
     ("open, quiet", {"issues": (issue(labels=frozenset({LABEL, QUIET})),)}, Act.SKIP, "labelled quiet"),
     ("open, locked", {"issues": (issue(locked=True),)}, Act.SKIP, "locked"),
     ("open, waived", {"issues": (issue(),), "findings": (seen(waived="w"),)}, Act.SKIP, "waived"),
@@ -148,7 +148,7 @@ HOLDS: list[tuple[str, dict[str, Any], Act, str, int]] = [
     ("older than the failure", {"issues": (issue(TWICE),), "held": PASS, "contains": {LAST: False}}, Act.SKIP, "prove nothing", 1),
     ("unknown ancestry", {"issues": (issue(TWICE),), "held": PASS, "contains": {}}, Act.SKIP, "prove nothing", 1),
     ("the failing commit itself", {"issues": (issue(state(last_sha=NEW)),), "held": PASS}, Act.COMMENT, "flaky", 1),
-    ("recorded", {"issues": (issue(state(run="9.1", rows=(row(passes=1),))),), "held": PASS}, Act.SKIP, "recorded", 1),
+    ("recorded", {"issues": (issue(state(runs=("9.1",), rows=(row(passes=1),))),), "held": PASS}, Act.SKIP, "recorded", 1),
     ("one of two rows", {"issues": (issue(state(rows=(row(passes=5), row(cell=GPU)))),), "held": PASS}, Act.UPDATE, "not all", 0),
     ("another model's row", {"issues": (issue(state(rows=(row(model="org/x"),))),), "held": PASS}, Act.SKIP, "none of its", 0),
     ("rows were dropped", {"issues": (issue(dataclasses.replace(TWICE, dropped=1)),), "held": PASS}, Act.UPDATE, "held 2", 2),

@@ -156,7 +156,7 @@ class Life:
         if trusted:
             self.check_closes(plan, at, model, seen, held)
             self.history = self.history.after(
-                [item.key for item in seen], run.mark, sum(s.writes for s in plan.steps), self.board.now, {}
+                [item.key for item in seen], run.mark, sum(s.writes for s in plan.steps), self.board.now
             )
         else:
             assert not plan.writes
