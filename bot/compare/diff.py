@@ -17,7 +17,7 @@ from bot.formats import names
 from bot.formats._base import F32
 from bot.formats.view import Slot, View, kind_and_layer, undone
 
-CHUNK = 1 << 22  # elements decoded at a time: 16 MB a side
+CHUNK = 1 << 20  # elements decoded at a time: 4 MB a side
 BLOCK = 32  # elements looked at together when searching for local damage
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
@@ -135,6 +135,8 @@ def compare(a: View, b: View, *, on_tensor: Callable[[TensorDiff, Matched], None
     done = []
     for pair in pairs:
         result = compare_one(a, b, pair)
+        a.checkpoint.forget()
+        b.checkpoint.forget()
         done.append(result)
         if on_tensor:
             on_tensor(result, pair)
@@ -148,10 +150,13 @@ def compare_one(a: View, b: View, pair: Matched) -> TensorDiff:
         return _verdict(pair, budget, None, 0, 0)
     total, damaged, blocks = metrics.Accumulator(), 0, 0
     for x, y in _both(a, pair.a, b, pair.b):
+        before = total.unequal
         total.add(x, y)
-        if budget.limit > 0 and not budget.exact:
+        if budget.limit > 0 and not budget.exact and total.unequal > before:
             bad, seen = damage(x, y, budget.limit)
             damaged, blocks = damaged + bad, blocks + seen
+        else:
+            blocks += x.size // BLOCK
     return _verdict(pair, budget, total, damaged, blocks)
 
 

@@ -43,7 +43,7 @@ class Accumulator:
         if unequal:
             self._add_unequal(s, d, different)
         else:
-            squares = _dot(s, s)
+            squares = _squares(s)
             self._source, self._result, self._dot = self._source + squares, self._result + squares, self._dot + squares
 
     def _add_unequal(self, s: F32, d: F32, different: npt.NDArray[np.bool_]) -> None:
@@ -99,6 +99,13 @@ def _dot(a: F32, b: F32) -> float:
         return value
     keep = np.isfinite(a) & np.isfinite(b)
     return float(np.dot(a[keep].astype(np.float64), b[keep].astype(np.float64)))
+
+
+def _squares(a: F32) -> float:
+    """Return the sum of squares of values that only serve as a denominator: float32 within short runs."""
+    with np.errstate(over="ignore"):
+        value = math.fsum(float(np.dot(part, part)) for part in (a[i : i + 4096] for i in range(0, a.size, 4096)))
+    return value if math.isfinite(value) else _dot(a, a)
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -6,7 +6,8 @@ in all three formats, so a GGUF's dimension list is reversed on reading and its 
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import mmap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,6 +94,9 @@ class Checkpoint(Protocol):
     def values(self, name: str, rows: Rows = None) -> F32:
         """Return the asked rows (axis 0), decoded to float32, C-contiguous, in the shape the file states."""
 
+    def forget(self) -> None:
+        """Drop the file pages read so far from this process's memory; they can be read again."""
+
     def close(self) -> None:
         """Release the files."""
 
@@ -108,6 +112,13 @@ class Format(Protocol):
 
     # every broken law, in file order; empty for a sound file; never raises for bad content
     def faults(self, path: Path) -> list[Fault]: ...
+
+
+def drop_pages(mapped: Iterable[mmap.mmap | bytes]) -> None:
+    """Tell the system that what was read of mapped files need not stay in memory."""
+    for one in mapped:
+        if isinstance(one, mmap.mmap) and hasattr(one, "madvise"):
+            one.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bot.errors import UserError
 from bot.formats import blocks
-from bot.formats._base import F32, Bytes, Fault, FormatError, Rows
+from bot.formats._base import F32, Bytes, Fault, FormatError, Rows, drop_pages
 from bot.formats.apr_header import LEGACY, MAGIC, File
 from bot.formats.gguf import decoded_rows
 
@@ -60,6 +60,10 @@ class AprCheckpoint:
             len(packed), *info.shape[1:-1], info.shape[-1] + info.row_padding
         )
         return np.ascontiguousarray(values[..., : info.shape[-1]])
+
+    def forget(self) -> None:
+        """Drop the file pages read so far from memory."""
+        drop_pages([self._map])
 
     def close(self) -> None:
         """Release the file (the map goes with its last view)."""

@@ -92,7 +92,8 @@ def _f8(raw: Bytes, exponent_bits: int) -> F32:
         values = np.where(exponent == 31, np.where(mantissa == 0, np.inf, np.nan), values)
     else:
         values = np.where((code & 127) == 127, np.nan, values)
-    return (sign * values).astype(np.float32)[raw]
+    table: F32 = (sign * values).astype(np.float32)
+    return table[raw]
 
 
 def _apr_q8(raw: Bytes) -> F32:
@@ -106,7 +107,8 @@ def _apr_q4(raw: Bytes) -> F32:
     scale[~np.isfinite(scale) | (np.abs(scale) < SMALLEST_F16)] = 0
     packed = blocks[:, 2:]
     codes = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(blocks), 32)
-    return ((codes.astype(np.float32) - 8) * scale).reshape(-1)
+    values: F32 = (codes.astype(np.float32) - 8) * scale
+    return values.reshape(-1)
 
 
 def decode(dtype: str, raw: Bytes) -> F32:

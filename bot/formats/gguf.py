@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bot.formats import blocks
-from bot.formats._base import F32, Bytes, Fault, FormatError, Rows, TensorInfo
+from bot.formats._base import F32, Bytes, Fault, FormatError, Rows, TensorInfo, drop_pages
 from bot.formats.gguf_header import MAGIC, Header
 
 SPLIT = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf\Z")
@@ -108,6 +108,10 @@ class GgufCheckpoint:
         """Return rows of a tensor (axis 0), decoded to float32; only the asked rows are decoded."""
         info = self.tensors[name]
         return decoded_rows(info, self.raw(name), rows)
+
+    def forget(self) -> None:
+        """Drop the file pages read so far from memory."""
+        drop_pages(self._maps.values())
 
     def close(self) -> None:
         """Release the files (the maps go with their last view)."""

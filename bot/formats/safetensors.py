@@ -13,7 +13,7 @@ import numpy as np
 
 from bot.errors import UserError
 from bot.formats import blocks
-from bot.formats._base import F32, Bytes, Fault, FormatError, OutTensor, Rows, TensorInfo
+from bot.formats._base import F32, Bytes, Fault, FormatError, OutTensor, Rows, TensorInfo, drop_pages
 from bot.formats._write import atomic, copy_tensor
 from bot.formats.gguf import decoded_rows
 from bot.formats.safetensors_header import DTYPES, MAX_FAULTS, BrokenError, File, no_twins
@@ -145,6 +145,10 @@ class SafetensorsCheckpoint:
         if info.dtype not in blocks.TYPES:
             raise UserError(f"tensor {name[:80]!r}: no decoder for element type {info.dtype}", where=str(self.path))
         return decoded_rows(info, self.raw(name), rows)
+
+    def forget(self) -> None:
+        """Drop the file pages read so far from memory."""
+        drop_pages(self._maps.values())
 
     def close(self) -> None:
         """Release the files (the maps go with their last view)."""
