@@ -8,8 +8,9 @@ from bot.formats.config_keys import FILE_TYPES
 from bot.formats.view import kind_and_layer
 from bot.records import Experiment
 from bot.triage import records
+from bot.triage.experiments import grids
 from bot.triage.pair import Pair
-from bot.triage.tensors import Survey
+from bot.triage.tensors import Survey, settle
 
 ARITHMETIC = 1e-6  # a budget up to here allows for float32 sums, not for another type
 WHOLE = {code: name for name, code in FILE_TYPES.items() if name not in QUANTIZED}  # file types of unquantized files
@@ -19,14 +20,29 @@ MIXTURE = frozenset({"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"})  # names of K file
 
 
 def experiments(pair: Pair, survey: Survey, name: str) -> Iterator[Experiment]:
-    """Yield QUANT-008 for losses that are within budget, DTYPE-007 for those nobody asked for."""
+    """Yield QUANT-008 for losses within budget, DTYPE-007 for those nobody asked for, DTYPE-006 for double ones."""
     within = [diff for diff in survey.diffs.values() if diff.verdict is Agreement.WITHIN_BUDGET]
+    twice = {diff.name: words for diff in within if (words := _twice(pair, survey, diff))}
+    if twice:
+        # those beyond every budget were examined one by one: one cause, one record
+        restored = [name for name, e in settle(survey.examined).items() if "DTYPE-006" in e.causes]
+        both = [diff for diff in survey.diffs.values() if diff.name in twice or diff.name in restored]
+        yield _record("DTYPE-006", both, survey, name, sorted({*twice.values()}))
+    within = [diff for diff in within if diff.name not in twice]
     unasked = {diff.name: words for diff in within if (words := _unasked(pair, diff))}
     if unasked:
         yield _record("DTYPE-007", [d for d in within if d.name in unasked], survey, name, sorted({*unasked.values()}))
     fine = [diff for diff in within if diff.name not in unasked]
     if fine:
         yield _record("QUANT-008", fine, survey, name, [_budgets(fine)])
+
+
+def _twice(pair: Pair, survey: Survey, diff: TensorDiff) -> str | None:
+    """Return how one sees that a tensor was quantized twice, None when it was not, or was meant to be."""
+    meant = pair.asked is not None and diff.dtype_a in QUANTIZED and diff.dtype_b in _allowed(pair.asked.upper())
+    if pair.b is None or diff.dtype_b not in QUANTIZED or meant:
+        return None
+    return grids.quantized_twice(pair.a, pair.b, survey.pairs[diff.name])
 
 
 def _unasked(pair: Pair, diff: TensorDiff) -> str | None:
