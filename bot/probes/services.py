@@ -81,20 +81,11 @@ def model_digest(view: View) -> str:
     config = json.dumps(configs.to_hf(view.config), sort_keys=True, default=str)
     total = hashlib.sha256(repr((view.checkpoint.format, view.architecture, view.heads, config)).encode())
     for name, slot in sorted(view.tensors.items()):
-        stored = (
-            name,
-            slot.stored,
-            slot.change,
-            slot.heads,
-            slot.expert,
-            slot.dtype,
-            slot.info.shape,
-            slot.info.row_padding,
-        )
-        total.update(repr(stored).encode())
+        slot_facts = (name, slot.stored, slot.change, slot.heads, slot.expert, slot.dtype, slot.info.shape)
+        total.update(repr((*slot_facts, slot.info.row_padding)).encode())
     for stored in sorted(view.checkpoint.tensors):
         total.update(stored.encode())
-        total.update(view.checkpoint.raw(stored))
+        total.update(memoryview(view.checkpoint.raw(stored)))
     return total.hexdigest()
 
 
