@@ -5,10 +5,12 @@ tensor with the conventions of B's container applied, Y is what the file holds, 
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 
 from bot.compare.diff import Matched, budget_of
+from bot.compare.tolerance import ROWS
 from bot.formats._base import F32, Checkpoint
 from bot.formats.names import Change
 from bot.formats.view import Index, Slot, View, kind_and_layer, pair_rows, undone
@@ -33,15 +35,17 @@ def stored_form(slot: Slot, values: F32) -> F32:
 def stored_values(checkpoint: Checkpoint, slot: Slot) -> F32:
     """Return what the file holds for a slot, nothing undone."""
     if slot.expert is not None:
-        return checkpoint.values(slot.stored, [slot.expert])[0]
+        expert: F32 = checkpoint.values(slot.stored, [slot.expert])[0]
+        return expert
     return checkpoint.values(slot.stored)
 
 
 class Case:
     """A suspect tensor with its two sides, decoded once and kept while it is examined."""
 
-    def __init__(self, a: View, b: View, pair: Matched) -> None:
+    def __init__(self, a: View, b: View, pair: Matched, notes: dict[Any, Any] | None = None) -> None:
         self.a, self.b, self.pair = a, b, pair
+        self.notes = notes if notes is not None else {}  # what cases of one survey share: sketches, sibling layers
         self.name = pair.name
         self.kind, self.layer = kind_and_layer(pair.name)
         self.budget = budget_of(pair)
@@ -67,6 +71,18 @@ class Case:
         return max(EXACT, self.budget.limit * 1.5)
 
     @property
+    def loose(self) -> float:
+        """The same where values were computed anew and rounded again by B's type on the way."""
+        row = ROWS.get(self.pair.b.dtype)
+        return max(self.limit, row.review if row else 0.0)
+
+    @property
+    def tight(self) -> float:
+        """The residual that leaves nothing to explain: the measured budget, without allowance for odd weights."""
+        row = ROWS.get(self.pair.b.dtype)
+        return max(EXACT, self.budget.limit, row.budget if row else 0.0)
+
+    @property
     def lossy(self) -> bool:
         """Tell whether B's type cannot hold A's values exactly."""
         return self.budget.limit > EXACT
@@ -80,22 +96,42 @@ class Case:
     @property
     def heads(self) -> int:
         """The head count by which this tensor's rows are ordered; 0 for a tensor without heads."""
-        if self.kind.startswith(("self_attn.q_", "attn_q.")):
+        if self.kind.startswith(("self_attn.q_proj", "attn_q.")):
             return self.a.heads.query
-        if self.kind.startswith(("self_attn.k_", "attn_k.")):
+        if self.kind.startswith(("self_attn.k_proj", "attn_k.")):
             return self.a.heads.key
         return 0
 
 
 def residual(predicted: F32, found: F32) -> float:
-    """Return ||predicted - found|| / ||predicted||, infinite for other shapes or anything not finite."""
+    """Return ||predicted - found|| / ||predicted||, infinite for other shapes.
+
+    A NaN or an infinity that was predicted counts as found; one that only one side has makes it infinite.
+    """
     if predicted.shape != found.shape or not predicted.size:
         return float("inf")
-    error = np.subtract(predicted, found, dtype=np.float32).ravel()
-    norm = float(np.linalg.norm(predicted.astype(np.float32, copy=False).ravel()))
-    off = float(np.linalg.norm(error))
+    with np.errstate(all="ignore"):
+        error = np.subtract(predicted, found, dtype=np.float32).ravel()
+        off, norm = _norm(error), _norm(predicted.ravel())
     if not (np.isfinite(off) and np.isfinite(norm)):
-        return float("inf")
+        return _finite_residual(predicted.ravel(), found.ravel(), error)
+    return _relative(off, norm)
+
+
+def _norm(values: F32) -> float:
+    """Return the norm, summed in float64: squares of small weights vanish in float32."""
+    return float(np.sqrt(np.einsum("i,i->", values, values, dtype=np.float64)))
+
+
+def _relative(off: float, norm: float) -> float:
     if norm == 0:
         return 0.0 if off == 0 else float("inf")
     return off / norm
+
+
+def _finite_residual(predicted: F32, found: F32, error: F32) -> float:
+    finite = np.isfinite(error)
+    x, y = predicted[~finite], found[~finite]
+    if not ((x == y) | (np.isnan(x) & np.isnan(y))).all():
+        return float("inf")
+    return _relative(_norm(error[finite]), _norm(predicted[finite]))

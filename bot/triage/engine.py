@@ -1,25 +1,24 @@
 """Explains one suspect tensor: runs the experiments, cheapest first, and keeps those whose prediction came true.
 
-The ladder: which rows are wrong at all; single moves, fits and variants; then two of them together.
-A sample of rows ranks, the whole tensor confirms. Everything tried is kept, since a cause is only as
-good as the rivals it left behind.
+A sample of the rows that are wrong ranks, all wrong rows confirm. Everything tried is kept, since a cause is
+only as good as the rivals it left behind. What is tried in which order is `bot.triage.ladder`'s.
 """
 
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bot.formats._base import F32
 from bot.formats.view import Index
-from bot.triage import moves as vocabulary
-from bot.triage.case import CONFIRM, EXACT, LARGE, SAMPLE, Case, residual
+from bot.triage.case import SAMPLE, Case, residual
 from bot.triage.experiments import FAMILIES
 from bot.triage.moves import Explanation, Fit, Move, Rows, Variant
 
+FEW = 4  # rows on which another reading is tried before the sample is worth its decoding
 Part = TypeVar("Part", Move, Variant, Fit)
 
 
@@ -56,26 +55,43 @@ class Bench:
         self.sample = spread(self.wrong, SAMPLE)
         self.before = residual(case.x[self.sample], case.y[self.sample]) if self.same_shape else math.inf
 
+    @property
+    def rows(self) -> int:
+        """Return how many rows the stored tensor has."""
+        return self.case.y.shape[0] if self.case.y.ndim else 1
+
     def flat_before(self) -> float:
         """Return the residual as is, in storage order where the shapes differ; infinite for other sizes."""
         return self.before if self.same_shape else residual(self.case.x.ravel(), self.case.y.ravel())
 
     def moves(self, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> Iterator[Move]:
         """Yield every family's moves for the two shapes."""
-        return self._wanted(
+        return self.wanted(
             move for family in FAMILIES if family.moves for move in family.moves(self.case, x_shape, y_shape)
         )
 
     def variants(self) -> Iterator[Variant]:
         """Yield every family's other readings."""
-        return self._wanted(item for family in FAMILIES if family.variants for item in family.variants(self.case))
+        return self.wanted(item for family in FAMILIES if family.variants for item in family.variants(self.case))
 
-    def fits(self) -> Iterator[Fit]:
-        """Yield every family's fits of values."""
-        return self._wanted(item for family in FAMILIES if family.fits for item in family.fits(self.case))
+    def fits(self, least: int = 0, most: int = 1) -> Iterator[Fit]:
+        """Yield every family's fits of that much freedom."""
+        every = (item for family in FAMILIES if family.fits for item in family.fits(self.case))
+        return self.wanted(item for item in every if least <= item.freedom <= most)
 
-    def _wanted(self, items: Iterable[Part]) -> Iterator[Part]:
+    def wanted(self, items: Iterable[Part]) -> Iterator[Part]:
+        """Leave out what a hint does not name."""
         return (item for item in items if self.only is None or item.label in self.only)
+
+    def limit(self, variant: Variant | None) -> float:
+        """Return the residual up to which a prediction counts as right."""
+        return variant.limit if variant and variant.limit is not None else self.case.loose
+
+    def convincing(self, value: float, limit: float, gain: float = 4.0) -> bool:
+        """Tell whether a residual is right, and right because of the experiment."""
+        budget = max(self.case.budget.limit, 0.0)
+        helped = value < self.before / gain or (value <= budget < self.before and value < 0.8 * self.before)
+        return value <= limit and helped
 
     def test(
         self, move: Move, x: F32, y: F32, fit: Fit | None = None, variant: Variant | None = None
@@ -83,21 +99,30 @@ class Bench:
         """Run one experiment on the sample; return the explanation if its prediction came true."""
         parts = [part for part in (variant, move, fit) if part and part.label]
         causes = tuple(dict.fromkeys(cause for part in parts for cause in part.causes))
-        limit = max(self.case.limit, (variant.limit or 0.0) if variant else 0.0)
         local = y.shape == self.case.y.shape
+        limit = self.limit(variant)
+        if variant and not self._promising(move, x, y, variant, 2 * limit):
+            return None
 
-        def rerun(rows: Rows) -> float:
-            return outcome(move, x, y, fit, rows if local else None)[0]
+        def rerun(rows: Rows) -> tuple[float, Mapping[str, Any]]:
+            return outcome(move, x, y, fit, rows if local else None)
 
         value, facts = outcome(move, x, y, fit, self.sample if local else None)
         self.tried.note(causes, value)
-        if not value <= limit or not value < self.before / 4:
+        if not self.convincing(value, limit, variant.gain if variant else 4.0):
             return None
+        stated = {**(variant.facts if variant else {}), **move.facts, **facts}
         return Explanation(
             causes=causes, label=", then ".join(part.label for part in parts), before=self.before, after=value,
-            rows_wrong=len(self.wrong), rows=self.case.y.shape[0] if self.case.y.ndim else 1, facts=dict(facts),
-            parts=tuple(part.label for part in parts), rerun=rerun,
+            rows_wrong=len(self.wrong), rows=self.rows, facts=stated, parts=tuple(part.label for part in parts),
+            freedom=fit.freedom if fit else 0, limit=limit, rerun=rerun,
         )  # fmt: skip
+
+    def _promising(self, move: Move, x: F32, y: F32, variant: Variant, limit: float) -> bool:
+        """Tell whether another reading comes near on a few rows; most never do, and decoding is what costs."""
+        value, _ = outcome(move, x, y, None, spread(self.sample, FEW))
+        self.tried.note(dict.fromkeys((*variant.causes, *move.causes)), value)
+        return value <= limit
 
 
 def spread(rows: Index, size: int) -> Index:
@@ -107,12 +132,12 @@ def spread(rows: Index, size: int) -> Index:
     return rows[np.unique(np.linspace(0, len(rows) - 1, size).astype(np.intp))]
 
 
-def outcome(move: Move, x: F32, y: F32, fit: Fit | None, rows: Rows | None) -> tuple[float, dict[str, float]]:
+def outcome(move: Move, x: F32, y: F32, fit: Fit | None, rows: Rows | None) -> tuple[float, dict[str, Any]]:
     """Return the residual of a prediction on those rows of Y (all when None), and what a fit fitted."""
     if move.shape != y.shape:
         return math.inf, {}
     chosen: Rows = slice(None) if rows is None else rows
-    with np.errstate(all="ignore"), contextlib.suppress(IndexError, ValueError):
+    with np.errstate(all="ignore"), contextlib.suppress(IndexError, ValueError, np.linalg.LinAlgError):
         predicted, found = move.predict(x, chosen), y[chosen]
         if fit is None:
             return residual(predicted, found), {}
@@ -124,94 +149,13 @@ def outcome(move: Move, x: F32, y: F32, fit: Fit | None, rows: Rows | None) -> t
 def wrong_rows(case: Case) -> Index:
     """Return the numbers of Y's rows that are not what they should be; all of them when shapes differ."""
     count = case.y.shape[0] if case.y.ndim else 1
-    if case.x.shape != case.y.shape:
-        return np.arange(count)
-    if case.y.ndim < 2:
+    if case.x.shape != case.y.shape or case.y.ndim < 2:
         return np.arange(count)
     with np.errstate(all="ignore"):
         x, y = case.x.reshape(count, -1), case.y.reshape(count, -1)
-        error = np.sqrt(np.einsum("ij,ij->i", x - y, x - y, dtype=np.float64))
-        norm = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
+        off = x - y
+        error = np.sqrt(np.einsum("ij,ij->i", off, off))
+        norm = np.sqrt(np.einsum("ij,ij->i", x, x))
     scale = np.maximum(norm, np.median(norm) * 1e-3 + 1e-30)
     wrong = np.flatnonzero(~(error / scale <= 2 * case.limit))
     return wrong if len(wrong) else np.arange(count)
-
-
-def examine(case: Case, hint: frozenset[str] | None = None) -> Examined:
-    """Run the ladder on one tensor; with a `hint` (parts that explained its neighbours) try only that first."""
-    bench = Bench(case, hint)
-    accepted: list[Explanation] = []
-    for stage in (_singles, _with_variants, _pairs):
-        accepted = [confirm(case, bench, item) for item in stage(bench)]
-        if accepted:
-            break
-    if hint is not None and not accepted:
-        return examine(case)
-    accepted.sort(key=lambda item: (not item.confirmed, len(item.causes), item.after > EXACT, item.after))
-    return Examined(
-        name=case.name, before=bench.before, flat_before=bench.flat_before(), accepted=accepted, tried=bench.tried
-    )
-
-
-def _singles(bench: Bench) -> Iterator[Explanation]:
-    """One move, or one fit."""
-    case = bench.case
-    for move in bench.moves(case.x.shape, case.y.shape):
-        if found := bench.test(move, case.x, case.y):
-            yield found
-    if bench.same_shape:
-        for fit in bench.fits():
-            if found := bench.test(vocabulary.identity(case.y.shape), case.x, case.y, fit):
-                yield found
-
-
-def _with_variants(bench: Bench) -> Iterator[Explanation]:
-    """One other reading of the stored bytes, as it is or under a move."""
-    case = bench.case
-    for variant in bench.variants():
-        values = variant.values()
-        if values is None:
-            continue
-        x, y = (values, case.y) if variant.side == "A" else (case.x, values)
-        plain = bench.test(vocabulary.identity(y.shape), x, y, variant=variant) if x.shape == y.shape else None
-        if plain:
-            yield plain
-            continue
-        for move in bench.moves(x.shape, y.shape):
-            if found := bench.test(move, x, y, variant=variant):
-                yield found
-
-
-def _pairs(bench: Bench) -> Iterator[Explanation]:
-    """A move under a fit, or a move under a move."""
-    case = bench.case
-    singles = list(bench.moves(case.x.shape, case.y.shape))
-    fits = list(bench.fits())
-    for move in singles:
-        for fit in fits:
-            if found := bench.test(move, case.x, case.y, fit):
-                yield found
-    yield from _two_moves(bench)
-
-
-def _two_moves(bench: Bench) -> Iterator[Explanation]:
-    """Rows re-ordered first, then the axes: the two orders converters compose them in."""
-    case = bench.case
-    inner = [move for move in bench.moves(case.x.shape, case.x.shape) if move.group]
-    for first in inner:
-        x = first.predict(case.x, slice(None))
-        for second in bench.moves(x.shape, case.y.shape):
-            if second.group or set(second.causes) & set(first.causes):
-                continue
-            combined = dataclasses.replace(
-                second, causes=(*first.causes, *second.causes), label=f"{first.label}, then {second.label}"
-            )
-            if found := bench.test(combined, x, case.y):
-                yield found
-
-
-def confirm(case: Case, bench: Bench, item: Explanation) -> Explanation:
-    """Repeat an accepted experiment on every wrong row, or on CONFIRM of them for a very large tensor."""
-    rows = spread(bench.wrong, CONFIRM) if case.y.size > LARGE else bench.wrong
-    value = item.rerun(rows) if item.rerun else math.inf
-    return dataclasses.replace(item, after=value, confirmed=value <= case.limit, rerun=None)

@@ -5,7 +5,8 @@ variants, so a wrong shape under a wrong decoding is still found as both.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from bot.formats._base import F32
 from bot.formats.view import Index
@@ -22,6 +23,7 @@ class Move:
     predict: Callable[[F32, Rows], F32]
     shape: tuple[int, ...]  # of Y under this move
     group: str = ""  # moves of one group are alternatives of equal kind ("head count 3" among head counts)
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +35,22 @@ class Variant:
     side: str  # "A": a converter misread its source; "B": it wrote, or labelled, its result wrongly
     values: Callable[[], F32 | None]
     limit: float | None = None  # residual up to which it counts as right, when not the case's own
+    gain: float = 4.0  # how many times smaller it has to make the residual
+    joined: bool = False  # two mistakes already: it is not tried under every head count besides
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """A change of values estimated from the data. Returns predicted rows and what was fitted, or None."""
+    """A change of values estimated from the data. Returns predicted rows and what was fitted, or None.
+
+    `freedom` orders fits by how much they can adapt: what a constant explains is no block scale.
+    """
 
     causes: tuple[str, ...]
     label: str
-    apply: Callable[[F32, F32], tuple[F32, dict[str, float]] | None]  # (rows of X, rows of Y)
+    apply: Callable[[F32, F32], tuple[F32, dict[str, Any]] | None]  # (rows of X, rows of Y)
+    freedom: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +65,9 @@ class Explanation:
     rows: int
     facts: dict[str, object] = dataclasses.field(default_factory=dict)
     parts: tuple[str, ...] = ()  # labels of the move, variant and fit it is made of
-    rerun: Callable[[Rows], float] | None = None  # the same experiment on other rows
+    freedom: int = 0
+    limit: float = 0.0  # residual up to which the prediction counts as right
+    rerun: Callable[[Rows], tuple[float, Mapping[str, Any]]] | None = None  # the same experiment on other rows
     confirmed: bool = False  # on every wrong row, not on a sample
 
 

@@ -6,11 +6,13 @@ one tensor is tried first on the others of its kind; its rivals are tried on the
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from bot.compare.diff import Agreement, DiffReport, Matched, TensorDiff, compare, empty
 from bot.triage.case import Case
-from bot.triage.engine import Examined, examine
+from bot.triage.engine import Examined
+from bot.triage.ladder import examine
 from bot.triage.moves import Explanation
 from bot.triage.pair import Pair
 
@@ -43,20 +45,24 @@ class _Surveyor:
         self.diffs: dict[str, TensorDiff] = {}
         self.pairs: dict[str, Matched] = {}
         self.hints: dict[str, Counter[frozenset[str]]] = {}
+        self.failures: Counter[str] = Counter()
+        self.notes: dict[Any, Any] = {}
 
     def see(self, diff: TensorDiff, pair: Matched) -> None:
         """Take note of one compared tensor and examine it when it differs."""
         self.diffs[diff.name], self.pairs[diff.name] = diff, pair
         if diff.verdict is not Agreement.DIFFERS or empty(pair.a) or empty(pair.b):
             return
-        case = Case(self.a, self.b, pair)
+        case = Case(self.a, self.b, pair, self.notes)
         hints = self.hints.setdefault(case.kind, Counter())
         common = hints.most_common(1)
         hint = common[0][0] if common and common[0][1] >= FULL_LADDERS else None
-        found = examine(case, hint)
+        found = examine(case, hint, brief=self.failures[case.kind] >= FULL_LADDERS)
         self.examined[diff.name] = found
         if found.accepted:
             hints[frozenset(found.accepted[0].parts)] += 1
+        else:
+            self.failures[case.kind] += 1
 
 
 def survey(pair: Pair, on_tensor: Callable[[TensorDiff], None] | None = None) -> Survey:
@@ -79,13 +85,15 @@ def settle(examined: dict[str, Examined]) -> dict[str, Explanation]:
     which they differ; where none differs, the simpler one leads and the other stays on record.
     """
     popularity: Counter[tuple[str, ...]] = Counter()
+    leading: Counter[tuple[str, ...]] = Counter()
     for item in examined.values():
-        popularity.update({explanation.causes for explanation in item.accepted if explanation.confirmed})
-    chosen = {}
-    for name, item in examined.items():
-        confirmed = [explanation for explanation in item.accepted if explanation.confirmed]
-        if confirmed:
-            fewest = min(len(explanation.causes) for explanation in confirmed)
-            simple = [explanation for explanation in confirmed if len(explanation.causes) == fewest]
-            chosen[name] = max(simple, key=lambda explanation: popularity[explanation.causes])
-    return chosen
+        popularity.update({explanation.causes for explanation in item.accepted})
+        leading.update(explanation.causes for explanation in item.accepted[:1])
+    rank = {causes: (popularity[causes], leading[causes]) for causes in popularity}
+    return {name: _best(item.accepted, rank) for name, item in examined.items() if item.accepted}
+
+
+def _best(accepted: list[Explanation], rank: Mapping[tuple[str, ...], tuple[int, int]]) -> Explanation:
+    least = (accepted[0].freedom, len(accepted[0].causes))
+    equal = [e for e in accepted if (e.freedom, len(e.causes)) == least]
+    return max(equal, key=lambda explanation: rank[explanation.causes])

@@ -25,6 +25,8 @@ def _asked(tensor: DraftTensor) -> bool:
 
 def _moved(draft: Draft, chosen: Chosen, order: Callable[[DraftTensor, int, int], Index | None]) -> Draft:
     def change(tensor: DraftTensor) -> DraftTensor | None:
+        if kind_and_layer(tensor.hf)[0].startswith("self_attn.qkv_proj"):
+            return _fused(draft, tensor) if order is _superfluous else None
         if not _rotated(tensor) or draft.config.architecture in NO_ROTATION:
             return None
         rows = tensor.shape[0]
@@ -66,12 +68,22 @@ def head_count(draft: Draft, chosen: Chosen) -> Draft:
 
 def superfluous(draft: Draft, chosen: Chosen) -> Draft:
     """ROPE-003: rows are moved though the conventions agree, or once more than asked."""
+    return _moved(draft, chosen, _superfluous)
 
-    def order(tensor: DraftTensor, rows: int, heads: int) -> Index | None:
-        to_hf = pair_rows(rows, heads)
-        return to_hf if _asked(tensor) and tensor.was in PAIRS else np.argsort(to_hf)
 
-    return _moved(draft, chosen, order)
+def _superfluous(tensor: DraftTensor, rows: int, heads: int) -> Index | None:
+    to_hf = pair_rows(rows, heads)
+    return to_hf if _asked(tensor) and tensor.was in PAIRS else np.argsort(to_hf)
+
+
+def _fused(draft: Draft, tensor: DraftTensor) -> DraftTensor:
+    """Move the rows of q and k inside a fused projection."""
+    query = int(draft.config.values.get("num_attention_heads") or 1)
+    key = int(draft.config.values.get("num_key_value_heads") or query)
+    rows = tensor.shape[0]
+    d = rows // (query + 2 * key)
+    q, k = np.argsort(pair_rows(query * d, query)), np.argsort(pair_rows(key * d, key)) + query * d
+    return gathered(tensor, np.concatenate([q, k, np.arange((query + key) * d, rows, dtype=np.intp)]))
 
 
 def head_norms(draft: Draft, chosen: Chosen) -> Draft:

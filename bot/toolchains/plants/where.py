@@ -66,7 +66,8 @@ def touched(draft: Draft, tensor: DraftTensor, where: Callable[[DraftTensor], bo
     count = heads_of(draft.config.values, tensor.hf)
     if not count or head >= count or len(rows) % count:
         return rows[:0]
-    return rows.reshape(count, -1)[head]
+    own: Index = rows.reshape(count, -1)[head]
+    return own
 
 
 def on_rows(values: F32, rows: Index, change: Callable[[F32], F32]) -> F32:

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from bot.triage.case import Case
-from bot.triage.experiments import layout, rotary
+from bot.triage.experiments import dtypes, layout, names, placement, quant, rotary, values, vocabulary
 from bot.triage.moves import Fit, Move, Variant
 
 Shape = tuple[int, ...]
@@ -26,4 +26,10 @@ class Family:
 FAMILIES: tuple[Family, ...] = (
     Family(moves=rotary.moves),
     Family(moves=layout.moves),
+    Family(variants=placement.variants),
+    Family(variants=quant.variants),
+    Family(variants=dtypes.variants, fits=dtypes.fits),
+    Family(moves=vocabulary.moves),
+    Family(fits=values.fits),
+    Family(variants=names.variants),
 )

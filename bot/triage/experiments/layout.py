@@ -28,14 +28,16 @@ def column_order(x: F32, rows: Rows) -> F32:
     """Rows of the bytes of X.T under the shape of X: what a Fortran-ordered array leaves in a file."""
     height, width = x.shape
     flat = _numbers(rows, height)[:, None] * width + np.arange(width, dtype=np.intp)
-    return x[flat % height, flat // height]
+    found: F32 = x[flat % height, flat // height]
+    return found
 
 
 def reread_then_transposed(x: F32, rows: Rows) -> F32:
     """Rows of (bytes of X read in reversed shape).T: a transpose that believed the file was column-major."""
     height, width = x.shape
     flat = np.arange(width, dtype=np.intp) * height + _numbers(rows, height)[:, None]
-    return x[flat // width, flat % width]
+    found: F32 = x[flat // width, flat % width]
+    return found
 
 
 def reversed_shape(x: F32, rows: Rows) -> F32:
@@ -59,6 +61,14 @@ class Rowwise:
         return x[self.order[rows]]
 
 
+class Columnwise(Rowwise):
+    """Predicts Y[:, c] = X[:, order[c]]."""
+
+    def __call__(self, x: F32, rows: Rows) -> F32:
+        """Return those rows of Y."""
+        return x[rows][:, self.order]
+
+
 def moves(case: Case, x_shape: Shape, y_shape: Shape) -> Iterator[Move]:
     """Yield the layout moves that fit the two shapes, cheapest argument first."""
     if len(x_shape) == 2:
@@ -70,35 +80,31 @@ def moves(case: Case, x_shape: Shape, y_shape: Shape) -> Iterator[Move]:
 
 
 def _axes(case: Case, x_shape: Shape, y_shape: Shape) -> Iterator[Move]:
-    square = x_shape[0] == x_shape[1]
-    if y_shape == x_shape[::-1]:
+    square, kept, turned = x_shape[0] == x_shape[1], y_shape == x_shape, y_shape == x_shape[::-1]
+    if turned:
         yield Move(causes=("LAYOUT-002",), label="data transposed, shape with it", predict=transposed, shape=y_shape)
-    if y_shape == x_shape[::-1] and not square:
+    if turned and not square:
         yield Move(
             causes=("LAYOUT-001",), label="shape reversed, bytes untouched", predict=reversed_shape, shape=y_shape
         )
-    if y_shape == x_shape and not square:
-        yield Move(
-            causes=(_kept_shape_cause(case),),
-            label="data in column order, shape kept",
-            predict=column_order,
-            shape=y_shape,
-        )
-        yield Move(
-            causes=("LAYOUT-002",), label="read as column-major, then transposed", predict=reread_then_transposed,
-            shape=y_shape,
-        )  # fmt: skip
+    if kept and _takes_arrays_as_they_lie(case):
+        yield Move(causes=("LAYOUT-010",), label="array in column order written raw", predict=column_order,
+                   shape=y_shape)  # fmt: skip
+    if kept and not square:
+        yield Move(causes=("LAYOUT-002",), label="data in column order, shape kept", predict=column_order,
+                   shape=y_shape)  # fmt: skip
+        yield Move(causes=("LAYOUT-002",), label="read as column-major, then transposed",
+                   predict=reread_then_transposed, shape=y_shape)  # fmt: skip
 
 
-def _kept_shape_cause(case: Case) -> str:
-    """Name who left column-ordered bytes under the right shape.
+def _takes_arrays_as_they_lie(case: Case) -> bool:
+    """Tell whether the writer of B can have taken a strided array by its memory.
 
-    The bytes are the same whether data was transposed or a transposed *view* was written by its memory
-    order. Only where the conversion has to transpose does such a view arise, and only SafeTensors
-    writers take arrays as they lie (safetensors/safetensors#825).
+    safetensors 0.8.0 does with numpy arrays (safetensors/safetensors#825); writers of the other two
+    formats serialise in C order. The bytes are those of transposed data under the right shape, so where
+    both can be, both stay on record.
     """
-    must_transpose = (case.pair.a.change is Change.TRANSPOSED) != (case.pair.b.change is Change.TRANSPOSED)
-    return "LAYOUT-010" if must_transpose and case.b.checkpoint.format == "safetensors" else "LAYOUT-002"
+    return case.b.checkpoint.format == "safetensors"
 
 
 def _convolution(x_shape: Shape, y_shape: Shape) -> Iterator[Move]:
@@ -116,9 +122,12 @@ def _convolution(x_shape: Shape, y_shape: Shape) -> Iterator[Move]:
 def _fused(case: Case, shape: Shape) -> Iterator[Move]:
     rows = shape[0]
     if case.kind.startswith(("self_attn.qkv_proj", "attn.c_attn")):
-        for label, order in qkv_orders(rows, case.a.heads.query, case.a.heads.key):
-            yield Move(causes=("LAYOUT-003",), label=label, predict=gathered(order), shape=shape, group="qkv")
-    if case.kind.startswith(("mlp.gate_up_proj", "mlp.c_fc")) and rows % 2 == 0:
+        # only GPT-2 keeps its fused matrix as (in, out)
+        across = case.kind == "attn.c_attn.weight" and case.pair.b.change is not Change.TRANSPOSED
+        for label, order in qkv_orders(shape[-1] if across else rows, case.a.heads.query, case.a.heads.key):
+            predict = Columnwise(order) if across else gathered(order)
+            yield Move(causes=("LAYOUT-003",), label=label, predict=predict, shape=shape, group="qkv")
+    if case.kind.startswith("mlp.gate_up_proj") and rows % 2 == 0:
         halves = np.arange(rows, dtype=np.intp).reshape(2, rows // 2)
         for label, order in (
             ("halves exchanged", halves[::-1].ravel()),

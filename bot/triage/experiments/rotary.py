@@ -24,7 +24,13 @@ def moves(case: Case, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> Ite
     the names tell what the converter did: nothing (ROPE-001), too much (ROPE-003), by a wrong head
     count (ROPE-002).
     """
-    if not case.heads or x_shape != y_shape or not x_shape:
+    if x_shape != y_shape or not x_shape:
+        return
+    if case.kind.startswith(("self_attn.q_norm", "self_attn.k_norm")):
+        yield from _head_norm(x_shape)
+    if case.kind.startswith("self_attn.qkv_proj"):
+        yield from _fused(case, x_shape)
+    if not case.heads:
         return
     rows, right = x_shape[0], case.heads
     asked = _asked(case, rows)
@@ -58,9 +64,29 @@ def _move(asked: Index | None, done: Index, word: str, count: int, right: int, s
         cause = "ROPE-001"
     elif asked is None or "twice" in word:
         cause = "ROPE-003"
-    elif count != right:
-        cause = "ROPE-002"
     else:
-        cause = "ROPE-001"
+        # by the right count but not what was asked for is the other way round
+        cause = "ROPE-002" if count != right else "ROPE-003"
     label = f"rows moved {word} by {count} heads" if moved else "rows not moved though the conventions differ"
     return Move(causes=(cause,), label=label, predict=gathered(order), shape=shape, group=f"rotary by {count}")
+
+
+def _head_norm(shape: tuple[int, ...]) -> Iterator[Move]:
+    """The norm of a head has no rotary order of its own: it follows the order of the rows it scales."""
+    to_hf = pair_rows(shape[0], 1)
+    for done, word in ((np.argsort(to_hf), "halves to pairs"), (to_hf, "pairs to halves")):
+        yield Move(causes=("ARCH-003",), label=f"norm of a head moved {word}", predict=gathered(done), shape=shape,
+                   group="head norm")  # fmt: skip
+
+
+def _fused(case: Case, shape: tuple[int, ...]) -> Iterator[Move]:
+    """Rows of q and k inside a fused projection, which no container re-orders."""
+    query, key = case.a.heads.query, case.a.heads.key
+    if shape[0] % (query + 2 * key):
+        return
+    d = shape[0] // (query + 2 * key)
+    q, k = pair_rows(query * d, query), pair_rows(key * d, key) + query * d
+    to_hf = np.concatenate([q, k, np.arange((query + key) * d, shape[0], dtype=np.intp)])
+    for done, word in ((np.argsort(to_hf), "halves to pairs"), (to_hf, "pairs to halves")):
+        yield Move(causes=("ROPE-003",), label=f"rows of fused q and k moved {word}", predict=gathered(done),
+                   shape=shape, group="rotary, fused")  # fmt: skip

@@ -1,0 +1,151 @@
+"""Exchanged tensors: what B stores under one name is another tensor of A."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from bot.compare.diff import EMBEDDINGS, HEAD
+from bot.formats._base import F32
+from bot.formats.names import Change
+from bot.formats.view import Index, Slot, View, kind_and_layer, pair_rows, undone
+from bot.triage.case import Case, residual, stored_form
+from bot.triage.moves import Variant
+
+PROBE = 8  # rows by which a tensor is recognised
+NEAREST = 4  # tensors of like size tried under re-orderings, when none is recognised as it is
+EXPERT = re.compile(r"experts\.(\d+)\.")
+SIBLINGS = 4  # other tensors of a layer asked whether the whole layer moved
+
+
+def variants(case: Case) -> Iterator[Variant]:
+    """Yield the tensors of A that B may hold in this one's place: recognised ones, else those of like norm."""
+    recognised = False
+    for name, slot in _candidates(case):
+        for convention in _conventions(case, name):
+            if _recognised(case, slot, convention):
+                recognised = True
+                yield _variant(case, name, slot, convention)
+                break
+    if not recognised:
+        for name, slot in _alike(case):
+            yield _variant(case, name, slot, _conventions(case, name)[0])
+
+
+def _candidates(case: Case) -> Iterator[tuple[str, Slot]]:
+    """Yield A's other tensors of the same number of values that belong to the same layer or are of the same kind."""
+    own = case.pair.a
+    size = case.y.size
+    kind = EXPERT.sub("experts.", case.kind)
+    for name, slot in case.a.tensors.items():
+        if slot.name == own.name or name == case.name or int(np.prod(slot.shape, dtype=np.int64)) != size:
+            continue
+        other, layer = kind_and_layer(name)
+        same_layer = layer == case.layer and (layer is not None or name in {HEAD, *EMBEDDINGS})
+        if same_layer or EXPERT.sub("experts.", other) == kind:
+            yield name, slot
+
+
+def _conventions(case: Case, name: str) -> list[Slot]:
+    """Return the slots by whose convention the other tensor may be stored: its own in B, then this one's."""
+    other = case.b.tensors.get(name)
+    own = case.pair.b
+    if other is None or (other.change, other.heads) == (own.change, own.heads):
+        return [own]
+    return [other, own]
+
+
+def _recognised(case: Case, slot: Slot, convention: Slot) -> bool:
+    rows = case.rows[np.linspace(0, len(case.rows) - 1, min(PROBE, len(case.rows))).astype(np.intp)]
+    found = case.y[rows]
+    predicted = _some_rows(case, slot, convention, rows)
+    return predicted is not None and residual(predicted, found) <= case.loose
+
+
+def _some_rows(case: Case, slot: Slot, convention: Slot, rows: Index) -> F32 | None:
+    """Return rows of the other tensor as B would store it, reading no more of it than they need."""
+    if convention.change is Change.TRANSPOSED:
+        whole = stored_form(convention, undone(case.a.checkpoint, slot))
+        return whole[rows] if whole.shape == case.y.shape else None
+    if slot.shape != case.y.shape:
+        return None
+    if convention.change in {Change.Q_ROWS, Change.KV_ROWS}:
+        rows = np.argsort(pair_rows(slot.shape[0], convention.heads))[rows]
+    values = undone(case.a.checkpoint, slot)[rows] if len(slot.shape) < 2 else _rows(case.a, slot, rows)
+    return values + np.float32(1) if convention.change is Change.PLUS_ONE else values
+
+
+def _alike(case: Case) -> Iterator[tuple[str, Slot]]:
+    """Yield the candidates whose norm is nearest to this tensor's, when it is as near as rounding leaves it."""
+    norm = float(np.linalg.norm(case.y))
+    if not np.isfinite(norm):
+        return
+    ranked = sorted(
+        ((abs(_norm(case, name, slot) - norm), name, slot) for name, slot in _candidates(case)),
+        key=lambda item: item[0],
+    )
+    for off, name, slot in ranked[:NEAREST]:
+        if off <= max(1e-5, case.limit / 4) * norm:
+            yield name, slot
+
+
+def _norm(case: Case, name: str, slot: Slot) -> float:
+    if ("norm", name) not in case.notes:
+        values = undone(case.a.checkpoint, slot)
+        case.notes["norm", name] = float(np.linalg.norm(values))
+    found: float = case.notes["norm", name]
+    return found
+
+
+def _variant(case: Case, name: str, slot: Slot, convention: Slot) -> Variant:
+    cause, label = _relation(case, name)
+    return Variant(
+        causes=(cause,), label=label, side="A", facts={"source": name},
+        values=lambda: stored_form(convention, undone(case.a.checkpoint, slot)),
+    )  # fmt: skip
+
+
+def _relation(case: Case, name: str) -> tuple[str, str]:
+    """Say what another tensor is to this one: of another layer, another expert, another role."""
+    kind, layer = kind_and_layer(name)
+    if layer != case.layer:
+        if layer is not None and case.layer is not None and _whole_layer(case, case.layer, layer):
+            return "NAME-004", "the same tensor of another layer, as all of its layer"
+        return "NAME-006", "the same tensor of another layer"
+    if EXPERT.search(kind) and EXPERT.sub("experts.", kind) == EXPERT.sub("experts.", case.kind):
+        return "LAYOUT-005", "the same tensor of another expert"
+    return "NAME-006", f"the values of {EXPERT.sub('experts.', kind)}"
+
+
+def _whole_layer(case: Case, here: int, there: int) -> bool:
+    """Tell whether most tensors of B's layer `here` are those of A's layer `there`."""
+    key = ("layer", here, there)
+    if key not in case.notes:
+        votes = [_moved(case, name, there) for name in _siblings(case, here)]
+        decided = [vote for vote in votes if vote is not None]
+        case.notes[key] = sum(decided) * 2 > len(decided)
+    return bool(case.notes[key])
+
+
+def _siblings(case: Case, layer: int) -> list[str]:
+    names = [n for n in case.b.tensors if kind_and_layer(n)[1] == layer and n != case.name and "experts" not in n]
+    return names[:: max(1, len(names) // SIBLINGS)]
+
+
+def _moved(case: Case, name: str, there: int) -> bool | None:
+    """Tell whether B's tensor is that of A's other layer rather than its own; None when the two look alike."""
+    kind = kind_and_layer(name)[0]
+    theirs = next((n for n in case.a.tensors if kind_and_layer(n) == (kind, there)), None)
+    if theirs is None or name not in case.a.tensors or case.b.tensors[name].shape != case.a.tensors[theirs].shape:
+        return None
+    count = case.b.tensors[name].shape[0] if case.b.tensors[name].shape else 1
+    rows = np.unique(np.linspace(0, count - 1, min(PROBE, count)).astype(np.intp))
+    found = _rows(case.b, case.b.tensors[name], rows)
+    own, other = (_rows(case.a, case.a.tensors[n], rows) for n in (name, theirs))
+    near, far = residual(other, found), residual(own, found)
+    return None if near == far else near < far
+
+
+def _rows(view: View, slot: Slot, rows: Index) -> F32:
+    """Return those rows in Hugging Face convention; a vector comes whole."""
+    return undone(view.checkpoint, slot, rows if len(slot.shape) > 1 else None)

@@ -1,0 +1,136 @@
+"""Fits of the value family: offsets, factors, scales of rows, columns and blocks, low-rank differences."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.formats._base import F32
+from bot.triage.case import EXACT, Case
+from bot.triage.moves import Fit
+
+Fitted = tuple[F32, dict[str, Any]] | None
+F64 = npt.NDArray[np.float64]
+GROUP = 32  # values that share a scale at least, in every format that has block scales
+FEW = 8  # observations a fitted number must answer for, to be an argument
+LOST = 1e-12
+
+
+def fits(case: Case) -> Iterator[Fit]:
+    """Yield the fits, those with least freedom first."""
+    if len(case.pair.a.shape) == 1 and case.kind.endswith(".weight"):
+        yield Fit(causes=("VALUE-001",), label="one added or taken away", apply=offset)
+    if "a_log" in case.kind.lower() or "ssm_a" in case.kind:
+        yield Fit(causes=("VALUE-002",), label="decay stored as its logarithm, or the reverse", apply=decay)
+    yield Fit(causes=("VALUE-008",), label="one value everywhere", apply=constant)
+    yield Fit(causes=("VALUE-003",), label="multiplied by a constant", apply=factor, freedom=1)
+    yield Fit(causes=("VALUE-007",), label="each column multiplied by its own scale", apply=columns, freedom=2)
+    yield Fit(causes=("VALUE-007",), label="each row multiplied by its own scale", apply=rows, freedom=2)
+    yield Fit(causes=("VALUE-005",), label="each block multiplied by its own scale", apply=blocks, freedom=3)
+    yield Fit(causes=("VALUE-006",), label="a difference of low rank added", apply=low_rank, freedom=4)
+
+
+def offset(x: F32, y: F32) -> Fitted:
+    """Y = X + 1 or X - 1: the constant is fitted, and no other constant is an argument."""
+    found = float(np.median(y - x))
+    if abs(abs(found) - 1) > 2e-2:
+        return None
+    return x + np.float32(round(found)), {"offset": round(found), "spread": float(np.abs(y - x - found).max())}
+
+
+def decay(x: F32, y: F32) -> Fitted:
+    """Y = -exp(X) or X = -exp(Y)."""
+    if (y < 0).all():
+        return -np.exp(x), {"stored": "-exp"}
+    return (np.log(-x), {"stored": "log"}) if (x < 0).all() else None
+
+
+def constant(x: F32, y: F32) -> Fitted:
+    """Y is one value, X is not."""
+    if y.size < 2 or y.min() != y.max() or x.min() == x.max():
+        return None
+    return y.copy(), {"value": float(y.flat[0])}
+
+
+def factor(x: F32, y: F32) -> Fitted:
+    """Y = c·X."""
+    c = _ratio(np.vdot(x, y), np.vdot(x, x))
+    if c is None or x.size < FEW:
+        return None
+    return x * np.float32(c), {"factor": float(f"{c:.6g}")}
+
+
+def columns(x: F32, y: F32) -> Fitted:
+    """Y = X·diag(s)."""
+    return _scaled(x, y, axis=0)
+
+
+def rows(x: F32, y: F32) -> Fitted:
+    """Y = diag(s)·X."""
+    return _scaled(x, y, axis=1)
+
+
+def _scaled(x: F32, y: F32, axis: int) -> Fitted:
+    if x.ndim != 2 or x.shape[axis] < FEW or x.shape[1 - axis] < 2:
+        return None
+    scale = _ratios((x * y).sum(axis=axis, dtype=np.float64), (x * x).sum(axis=axis, dtype=np.float64))
+    if scale is None or np.ptp(scale) <= 1e-3 * np.abs(scale).max() or (axis == 0 and _in_groups(scale)):
+        return None
+    return x * np.expand_dims(scale, axis).astype(np.float32), {
+        "axis": "rows" if axis else "columns", "least": float(scale.min()), "largest": float(scale.max()),
+    }  # fmt: skip
+
+
+def _in_groups(scale: F64) -> bool:
+    """Tell whether neighbouring columns share their scales in groups: then these are the scales of blocks."""
+    if scale.size % GROUP or scale.size < 2 * GROUP:
+        return False
+    return bool((np.ptp(scale.reshape(-1, GROUP), axis=1) <= 1e-3 * np.abs(scale).max()).all())
+
+
+def blocks(x: F32, y: F32) -> Fitted:
+    """Y = X times one scale for every GROUP values of a row; scales that vary along rows only are no block scales."""
+    if x.ndim != 2 or x.shape[1] % GROUP or x.shape[1] < 2 * GROUP:
+        return None
+    left, right = x.reshape(len(x), -1, GROUP), y.reshape(len(y), -1, GROUP)
+    scale = _ratios((left * right).sum(axis=2, dtype=np.float64), (left * left).sum(axis=2, dtype=np.float64))
+    if scale is None or (np.ptp(scale, axis=1) <= 1e-3 * np.abs(scale).max()).all():
+        return None
+    predicted = (left * scale[..., None].astype(np.float32)).reshape(x.shape)
+    return predicted, {"least": float(scale.min()), "largest": float(scale.max()), "group": GROUP}
+
+
+def low_rank(x: F32, y: F32) -> Fitted:
+    """Y = X + U·V of a rank far below what the shape allows, spread over rows and columns."""
+    if x.ndim != 2 or min(x.shape) < 4 * FEW:
+        return None
+    difference = (y - x).astype(np.float64)
+    if not _spread(difference):
+        return None
+    u, s, vt = np.linalg.svd(difference, full_matrices=False)
+    tail = np.sqrt(np.cumsum(s[::-1] ** 2))[::-1]
+    floor = max(EXACT * float(np.linalg.norm(x)), 0.02 * float(tail[0]))
+    rank = int(np.count_nonzero(tail > floor))
+    if not 0 < rank <= min(x.shape) // 4:
+        return None
+    return x + ((u[:, :rank] * s[:rank]) @ vt[:rank]).astype(np.float32), {"rank": rank}
+
+
+def _spread(difference: F64) -> bool:
+    """Tell whether a difference touches most rows and columns; a few wrong rows are of low rank as well."""
+    touched = np.abs(difference) > 1e-3 * np.abs(difference).max(initial=0.0)
+    return bool(touched.any(axis=1).mean() > 0.9 and touched.any(axis=0).mean() > 0.9)
+
+
+def _ratio(over: Any, under: Any) -> float | None:
+    value = float(over) / float(under) if float(under) > LOST else 0.0
+    return value if np.isfinite(value) and abs(value) > 1e-9 and abs(value - 1) > 1e-4 else None
+
+
+def _ratios(over: F64, under: F64) -> F64 | None:
+    """Divide; None where nothing is to be divided by, or where a scale would be none at all."""
+    if (under <= LOST).any():
+        return None
+    scale = over / under
+    return scale if np.isfinite(scale).all() and (np.abs(scale) > 1e-9).all() else None
