@@ -20,6 +20,8 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
         raise UserError(f"cannot write here: {error.strerror}", where=str(path)) from None
+    except ValueError:
+        raise UserError("is no possible path", where=repr(str(path))) from None
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

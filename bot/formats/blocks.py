@@ -97,7 +97,8 @@ def _f8(raw: Bytes, exponent_bits: int) -> F32:
 
 
 def _apr_q8(raw: Bytes) -> F32:
-    return raw[4:].view(np.int8).astype(np.float32) * raw[:4].view("<f4")[0]
+    values: F32 = raw[4:].view(np.int8).astype(np.float32) * raw[:4].view(np.float32)[0]
+    return values
 
 
 def _apr_q4(raw: Bytes) -> F32:

@@ -7,8 +7,7 @@ widened to float32. One tensor is in memory at a time.
 import dataclasses
 import functools
 import json
-import shutil
-import tempfile
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,19 @@ from typing import Any
 import numpy as np
 
 from bot.errors import UserError
-from bot.formats import apr_write, blocks, gguf_write, names, open_checkpoint, safetensors
+from bot.formats import apr_write, blocks, names, open_checkpoint
 from bot.formats import config as configs
 from bot.formats import tokenizer as tokenizers
 from bot.formats._base import F32, Bytes
+from bot.formats.config_keys import FILE_TYPES
 from bot.formats.config_rope import factors
 from bot.formats.names import Change
 from bot.formats.view import Slot, View, canonical, pair_rows
 from bot.toolchains.draft import Draft, DraftTensor
 from bot.toolchains.plants import NothingToPlantError, Plant, plant
+from bot.toolchains.writing import write
 
 SUFFIXES = {".gguf": "gguf", ".safetensors": "safetensors", ".apr": "apr"}
-FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "BF16": 32}
 FLOATS = frozenset({"F32", "F16", "BF16"})
 # what each container can hold byte for byte
 HOLDS: dict[str, frozenset[str]] = {
@@ -43,7 +43,8 @@ def target_format(path: Path) -> str:
         return SUFFIXES[path.suffix]
     if path.suffix in {"", "."} or path.is_dir():
         return "safetensors"
-    return "safetensors" if path.suffix[1:].isdigit() else _unknown_suffix(path)
+    # "Qwen2.5-0.5B" is a folder's name
+    return "safetensors" if path.suffix[1:2].isdigit() else _unknown_suffix(path)
 
 
 def _unknown_suffix(path: Path) -> str:
@@ -66,7 +67,13 @@ def convert(
     _refuse_overwriting(view, target)
     draft = draft_of(view, fmt, dtype.upper() if dtype else None)
     draft, planted = _planted(draft, plants, where_possible=where_possible)
-    write(draft, target, progress)
+
+    def told(number: int, total: int) -> None:
+        view.checkpoint.forget()
+        if progress:
+            progress(number, total)
+
+    write(draft, target, told)
     for item in planted:
         if item.after:
             item.after(_written_file(target), item.where)
@@ -94,9 +101,10 @@ def _written_file(target: Path) -> Path:
 
 
 def _refuse_overwriting(view: View, target: Path) -> None:
-    read = {file.resolve() for file in view.checkpoint.files}
-    folders = {file.parent.resolve() for file in view.checkpoint.files}
-    if target.resolve() in read or (target.is_dir() and target.resolve() in folders):
+    read = {os.path.realpath(file) for file in view.checkpoint.files}
+    folders = {Path(file).parent for file in read}
+    wanted = os.path.realpath(target)
+    if wanted in read or (target.is_dir() and Path(wanted) in folders):
         raise UserError("is the source itself", where=str(target), hint="name another target")
 
 
@@ -178,20 +186,22 @@ _METADATA = {"gguf": _gguf_metadata, "apr": _apr_metadata, "safetensors": _folde
 def _keeps_bytes(slot: Slot, wanted: Change) -> bool:
     """Tell whether the stored bytes, rows re-ordered at most, are what the target needs."""
     moved = {Change.Q_ROWS, Change.KV_ROWS, Change.NONE, Change.EXPERT}
-    return slot.change in moved and wanted in moved and not slot.info.row_padding
+    return slot.change in moved and wanted in moved and not (slot.info.row_padding or slot.info.flat)
 
 
 def _packed(view: View, slot: Slot, wanted: Change) -> Bytes:
     raw = view.checkpoint.raw(slot.stored)
     if slot.expert is not None:
-        return raw.reshape(slot.info.shape[0], -1)[slot.expert]
+        expert: Bytes = raw.reshape(slot.info.shape[0], -1)[slot.expert]
+        return expert
     rotary = {Change.Q_ROWS, Change.KV_ROWS}
     if (slot.change in rotary) == (wanted in rotary):
         return raw
     rows = slot.shape[0]
     heads = slot.heads or (view.heads.query if wanted is Change.Q_ROWS else view.heads.key)
     order = pair_rows(rows, heads)
-    return raw.reshape(rows, -1)[order if slot.change in rotary else np.argsort(order)]
+    moved: Bytes = raw.reshape(rows, -1)[order if slot.change in rotary else np.argsort(order)]
+    return moved
 
 
 def _target_dtype(slot: Slot, fmt: str, dtype: str | None, *, small: bool, width: int) -> str:
@@ -209,8 +219,10 @@ def _plain(view: View, slot: Slot, fmt: str, dtype: str | None) -> DraftTensor:
     if slot.change is Change.PLUS_ONE and kind != "F32" and dtype is None:
         kind = "F32"
     copy = kind == slot.dtype and _keeps_bytes(slot, Change.NONE)
+    kind = kind if copy or kind in blocks.QUANTIZERS else "F32"
+    values = functools.partial(_fitting, slot.name, kind, functools.partial(view.values, slot.name))
     return DraftTensor(
-        name=slot.name, hf=slot.name, dtype=kind, shape=slot.shape, values=functools.partial(view.values, slot.name),
+        name=slot.name, hf=slot.name, dtype=kind, shape=slot.shape, values=values,
         packed=functools.partial(_packed, view, slot, Change.NONE) if copy else None, was=slot.change,
     )  # fmt: skip
 
@@ -229,8 +241,8 @@ def _gguf_tensors(view: View, dtype: str | None) -> list[DraftTensor]:
     extra = factors(values.get("rope_scaling"), float(values.get("rope_theta") or 1e4), rotary) if rotary else {}
     for name, array in extra.items():
         tensors.append(
-            DraftTensor(name=name, hf=name, dtype="F32", shape=array.shape, values=lambda array=array: array)
-        )  # type: ignore[misc]
+            DraftTensor(name=name, hf=name, dtype="F32", shape=array.shape, values=functools.partial(np.asarray, array))
+        )
     return tensors
 
 
@@ -244,11 +256,22 @@ def _gguf_tensor(view: View, name: str, slots: Sequence[Slot], dtype: str | None
     small = len(shape) < 2 or "_norm" in name or name.endswith(("ffn_gate_inp.weight", "position_embd.weight"))
     kind = _target_dtype(first, "gguf", dtype, small=small, width=shape[-1])
     copy = all(slot.dtype == kind and _keeps_bytes(slot, change) for slot in slots)
+    kind = kind if copy or kind in blocks.QUANTIZERS else "F32"
     return DraftTensor(
         name=name, hf=first.name, dtype=kind, shape=shape,
-        values=functools.partial(_gguf_values, view, slots, change),
+        values=functools.partial(_fitting, name, kind, functools.partial(_gguf_values, view, slots, change)),
         packed=functools.partial(_stacked, view, slots, change) if copy else None, was=first.change, asks=change,
     )  # fmt: skip
+
+
+def _fitting(name: str, kind: str, values: Callable[[], F32]) -> F32:
+    """Return the values of a tensor; UserError for what the type would turn into an infinity."""
+    found = values()
+    if kind == "F16" and found.size:
+        largest = float(np.max(np.abs(found), where=np.isfinite(found), initial=0.0))
+        if largest >= 65520.0:
+            raise UserError(f"tensor {name!r} holds {largest:g}, too large for float16", hint="use bf16 or f32")
+    return found
 
 
 def _gguf_values(view: View, slots: Sequence[Slot], change: Change) -> F32:
@@ -266,48 +289,3 @@ def _gguf_values(view: View, slots: Sequence[Slot], change: Change) -> F32:
 def _stacked(view: View, slots: Sequence[Slot], change: Change) -> Bytes:
     parts = [np.ascontiguousarray(_packed(view, slot, change)).reshape(-1) for slot in slots]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def write(draft: Draft, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Write a draft under its target path; nothing is left there when it fails."""
-    if not target.parent.is_dir():
-        raise UserError("no such folder", where=str(target.parent), hint="create it first")
-    tensors = [_counted(tensor, i, len(draft.tensors), progress) for i, tensor in enumerate(draft.tensors, 1)]
-    if draft.format == "gguf":
-        gguf_write.write(target, draft.metadata, tensors)
-    elif draft.format == "apr":
-        apr_write.write(target, draft.metadata, tensors)
-    elif target.suffix == ".safetensors":
-        safetensors.write(target, {k: str(v) for k, v in draft.metadata.items()}, tensors)
-        for name, text in draft.folder.items():
-            (target.parent / name).write_text(text, encoding="utf-8")
-    else:
-        _write_folder(draft, target, tensors)
-
-
-def _counted(tensor: DraftTensor, number: int, total: int, progress: Callable[[int, int], None] | None) -> Any:
-    out = tensor.out()
-    if progress is None:
-        return out
-
-    def chunks() -> Any:
-        progress(number, total)
-        yield from out.chunks
-
-    return dataclasses.replace(out, chunks=chunks())
-
-
-def _write_folder(draft: Draft, target: Path, tensors: Sequence[Any]) -> None:
-    """Build the folder under a temporary name beside the target, then move it there."""
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError("already exists and is not empty", where=str(target), hint="name another target")
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    try:
-        temporary.chmod(0o755)
-        safetensors.write(temporary / "model.safetensors", {k: str(v) for k, v in draft.metadata.items()}, tensors)
-        for name, text in draft.folder.items():
-            (temporary / name).write_text(text, encoding="utf-8")
-        temporary.replace(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise

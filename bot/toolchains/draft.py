@@ -33,7 +33,7 @@ class DraftTensor:
             encoded = self.packed()
         else:
             values = self.values()
-            rows = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
+            rows = values.reshape(-1, values.shape[-1]) if values.ndim and values.size else values.reshape(1, -1)
             encoded = blocks.encode(self.stored_as or self.dtype, rows)
         return self.recode(encoded) if self.recode else encoded
 
