@@ -385,8 +385,8 @@ class Routes:
         if one < 0 or two < 0:
             status = "diverged"
         return 200, {
-            "__comparison__": True,
             "status": status,
+            "base_commit": {"sha": base},
             "ahead_by": max(two - one, 0),
             "behind_by": max(one - two, 0),
         }

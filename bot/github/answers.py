@@ -14,7 +14,7 @@ from bot.report.render import Changes
 from bot.report.view import View
 
 _DATA = re.compile(r"<!-- requalify:request (\{.*\}) -->")
-DONE = "done"
+STARTED, DONE, REFUSED, ANSWERED = "started", "done", "refused", "answered"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Answer:
     request: int  # comment id
     user: int
     at: str  # ISO
-    state: str  # "started", "done", or a refusal: "refused"
+    state: str  # started, done, refused, answered
 
 
 class Replies(Protocol):

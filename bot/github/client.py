@@ -290,6 +290,15 @@ class Client:
             raise
         return told["status"] in {"ahead", "identical"}
 
+    def head(self, branch: str) -> str | None:
+        """Return the commit a branch of this repository stands at; None when GitHub can not tell."""
+        name = quote(branch, safe="")
+        try:
+            told = self._call("GET", f"{self._root}/compare/{name}...{name}", params={"per_page": 1})[1]
+            return str(told["base_commit"]["sha"])
+        except (TalkError, KeyError, TypeError):
+            return None
+
     def branches(self) -> list[str]:
         """Return the names of the branches of this repository, never of a fork."""
         return [item["name"] for item in self._pages(f"{self._root}/branches", {})]

@@ -209,3 +209,8 @@ def comment(event: Mapping[str, Any]) -> Comment:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"not an issue_comment event: {error}", where="EVENT_JSON") from error
+
+
+def may_hold_command(comment: Comment) -> bool:
+    """Return whether it is worth looking closer; cheap, and never the decision."""
+    return comment.action == "created" and "/requalify" in comment.body

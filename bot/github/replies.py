@@ -74,9 +74,9 @@ def cooling(until: datetime) -> str:
     return f"Asked too often: please ask again after {until:%H:%M} UTC."
 
 
-def busy(url: str) -> str:
+def busy() -> str:
     """Refuse because a request of this issue is under way."""
-    return f"A request of this issue is under way ({url}); please wait for its result."
+    return "A request of this issue is under way (see above); please wait for its result."
 
 
 def daily(most: int) -> str:
