@@ -1,17 +1,23 @@
 """Runs the experiments on pairs of checkpoints: evidence for `conclude`, written nowhere by itself.
 
-Planes in the order of their cost: the bytes of the container, names, metadata, tokenizer, then every tensor.
+Planes in the order of their cost: the bytes of the container, a sample that tells another checkpoint, then every
+tensor once, and what names, metadata and tokenizer say.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bot import gates
+from bot.compare.diff import HEAD
+from bot.formats._base import FormatError
 from bot.journal import Journal
 from bot.records import Experiment, Finding, Outcome, Verdict
 from bot.suite.pairs import TestedPair
-from bot.triage import conclude, records, tensors
+from bot.triage import checkpoints, conclude, container, metadata, naming, policy, records, tensors, tokens
 from bot.triage.pair import Pair, open_pair
+from bot.triage.partners import Names
 
 BROKEN = frozenset({Outcome.FALSIFIED, Outcome.CRASHED, Outcome.TIMEOUT})
 
@@ -20,27 +26,77 @@ def explain(
     pairs: Sequence[TestedPair], journal: Journal, verdicts: Sequence[Verdict] | None = None
 ) -> Iterator[Experiment]:
     """Examine every tested pair that a falsified gate judges; yield the experiments as they are done."""
-    from bot import gates
-
     judged = {v.cell.id: v.outcome for v in (gates.judge_all(journal) if verdicts is None else verdicts)}
-    for tested in pairs:
+    seen = _Seen()
+    for tested in sorted(pairs, key=lambda item: len(item.stations)):
         broken = tuple(cell for cell in tested.cells if judged.get(cell) in BROKEN)
-        if not broken:
-            continue
-        pair = open_pair(tested.source, tested.result, asked=tested.asked)
-        try:
-            yield from examine(pair, tested.name, broken)
-        finally:
-            pair.close()
+        if broken:
+            for item in seen.examined(tested, tested.result):
+                hop = seen.hop(tested, item.cause) if item.data.get("stands") else None
+                yield dataclasses.replace(item, pair=tested.name, cells=broken, data={**item.data, "hop": hop})
+
+
+class _Seen:
+    """Pairs of files examined so far, each once: chains share their first hops with direct conversions."""
+
+    def __init__(self) -> None:
+        self._done: dict[tuple[Path, Path], list[Experiment]] = {}
+
+    def examined(self, tested: TestedPair, result: Path) -> list[Experiment]:
+        """Return the experiments on a pair's source and one of its stations; none for a source nobody can read."""
+        key = (tested.source, result)
+        if key not in self._done:
+            self._done[key] = []
+            with contextlib.suppress(FormatError):
+                pair = open_pair(tested.source, result, asked=tested.asked)
+                try:
+                    self._done[key] = examine(pair, tested.name)
+                finally:
+                    pair.close()
+        return self._done[key]
+
+    def hop(self, tested: TestedPair, cause: str) -> str | None:
+        """Return the hop after which a cause first stands: the formats on its two sides."""
+        formats = tested.name.split("-")
+        if len(formats) != len(tested.stations):
+            return None
+        for i, station in enumerate(tested.stations[1:-1], 1):
+            if any(item.cause == cause and item.data.get("stands") for item in self.examined(tested, station)):
+                return f"{formats[i - 1]}-{formats[i]}"
+        return f"{formats[-2]}-{formats[-1]}"
 
 
 def examine(pair: Pair, name: str, cells: Sequence[str] = ()) -> list[Experiment]:
     """Run every experiment on one pair."""
-    found: list[Experiment] = []
+    found = list(container.experiments(pair, name))
     if pair.readable:
-        survey = tensors.survey(pair)
-        found += records.of_tensors(survey, tensors.settle(survey.examined), name)
+        other = checkpoints.unrelated(pair, name)
+        found += [other] if other else _on_tensors(pair, name)
     return [placed(item, pair.path_a, pair.path_b, cells) for item in found]
+
+
+def _on_tensors(pair: Pair, name: str) -> list[Experiment]:
+    """Compare all tensors and say what explains them, what else the files say, and what is left."""
+    survey = tensors.survey(pair)
+    hollow = container.hollow(pair)
+    chosen = {item: why for item, why in tensors.settle(survey.examined).items() if item not in hollow}
+    names = Names(pair, survey.report, chosen)
+    if not names.renamed and (other := checkpoints.nothing_in_common(pair, survey, name)):
+        return [other]
+    named = list(naming.experiments(names, name))
+    # a head that is not the embedding needs no transformation besides
+    head = {HEAD for item in named if item.cause == "NAME-008" and item.data.get("kind") == "defect"}
+    accounted = frozenset(hollow | head)
+    rest = checkpoints.left(pair, survey, chosen, accounted, name)
+    if rest and rest.cause == conclude.OTHER_MODEL:
+        return [rest]
+    found = records.of_tensors(survey, chosen, name, accounted) + named
+    found += [
+        *metadata.experiments(pair, name),
+        *tokens.experiments(pair, name),
+        *policy.experiments(pair, survey, name),
+    ]
+    return [*found, *([rest] if rest else [])]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +112,13 @@ def diagnose(a: Path, b: Path, *, asked: str | None = None) -> Diagnosis:
     """Open two checkpoints, run every experiment and conclude. Raises UserError for an unreadable A."""
     pair = open_pair(a, b, asked=asked)
     try:
-        experiments = examine(pair, f"{pair.a.checkpoint.format}-{pair.b.checkpoint.format if pair.b else '?'}")
+        experiments = examine(
+            pair, f"{pair.a.checkpoint.format}-{pair.b.checkpoint.format if pair.b else 'unreadable'}"
+        )
     finally:
         pair.close()
     found, unexplained = conclude.concluded(experiments)
-    exact = all(item.data.get("exact") is not False for item in experiments)
-    return Diagnosis(verdict=conclude.verdict(found, exact=exact), findings=found, unexplained=unexplained)
+    return Diagnosis(verdict=conclude.verdict(found), findings=found, unexplained=unexplained)
 
 
 def placed(item: Experiment, a: Path, b: Path, cells: Sequence[str]) -> Experiment:

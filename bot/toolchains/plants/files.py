@@ -41,10 +41,10 @@ def stale_offset(path: Path, _: str) -> None:
     fmt = detect(path)
 
     def repeat(data: bytearray, checkpoint: Checkpoint) -> None:
-        first, second = sorted(checkpoint.tensors.values(), key=lambda t: t.offset)[:2]
+        first, second = sorted(checkpoint.tensors.values(), key=lambda t: t.offset)[len(checkpoint.tensors) // 2 :][:2]
         if fmt == "safetensors":
             return _in_json(data, first.name, second.name)
-        base = first.offset
+        base = min(tensor.offset for tensor in checkpoint.tensors.values())
         name = second.name.encode()
         at = data.index(name) + len(name)
         # GGUF lists u32 dims, the dims, u32 type; APR u8 type, u8 dims, the dims; then both the offset
@@ -89,16 +89,20 @@ def damaged(path: Path, _: str) -> None:
         elif fmt == "apr":
             data[64] = ord("[")  # the metadata is no object
         else:
-            data[8] = ord("[")
+            (length,) = struct.unpack_from("<Q", data)
+            data[data.rindex(b"}", 8, 8 + length)] = ord(" ")
 
     _rewritten(path, damage)
 
 
 def unsummed(path: Path, _: str) -> None:
     """FILE-009: the checksum is not that of the file."""
+    from bot.toolchains.plants import NothingToPlantError
+
+    if detect(path) != "apr":
+        raise NothingToPlantError("FILE-009 finds no checksum in this format", where=str(path))
     data = bytearray(path.read_bytes())
-    if detect(path) == "apr":
-        data[-1] ^= 0xFF
+    data[-1] ^= 0xFF
     path.write_bytes(data)
 
 

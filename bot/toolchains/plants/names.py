@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bot.formats import names
+from bot.formats.names import Change
 from bot.formats.view import kind_and_layer
 from bot.toolchains.draft import Draft, DraftTensor
 from bot.toolchains.plants.each import Chosen, revalued
@@ -31,7 +32,8 @@ def misspelled(draft: Draft, chosen: Chosen) -> Draft:
     def renamed(tensor: DraftTensor) -> DraftTensor:
         other = names.to_gguf(draft.config.architecture, tensor.hf)
         name = tensor.hf if draft.format == "gguf" else other.name if other and other.expert is None else tensor.name
-        return dataclasses.replace(tensor, name=name) if chosen(tensor) and "{e}" not in name else tensor
+        stacked = tensor.asks is Change.EXPERT
+        return dataclasses.replace(tensor, name=name) if chosen(tensor) and not stacked else tensor
 
     made = tuple(renamed(tensor) for tensor in draft.tensors)
     single = len({tensor.name for tensor in made}) == len(made)
