@@ -34,7 +34,7 @@ def command(a: Path, b: Path, as_json: bool, limit: int) -> None:
     left = canonical(open_checkpoint(a))
     report = compare(left, canonical(open_checkpoint(b), trusted=left))
     if as_json:
-        click.echo(json.dumps(report.as_json(), allow_nan=True))
+        click.echo(json.dumps(report.as_json(), allow_nan=False))
     else:
         _show(report, limit)
     finish(Exit.HELD if report.agrees else Exit.FALSIFIED)

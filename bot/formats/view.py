@@ -16,6 +16,7 @@ from bot.formats.config import ModelConfig, read_config
 from bot.formats.names import Change, Spelling
 
 Index = npt.NDArray[np.intp]
+MAX_EXPERTS = 4096  # of one tensor; more is no model but a hostile shape
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Slot:
     dtype: str
     spelling: Spelling
     change: Change  # what has to be undone on reading
+    usual: Change = Change.NONE  # what a GGUF does to a tensor of this role
     heads: int = 0  # for Q_ROWS and KV_ROWS
     expert: int | None = None
     layer: int | None = None
@@ -93,11 +95,11 @@ class View:
         shape = info.shape[::-1] if change is Change.TRANSPOSED else info.shape
         slot = Slot(
             name=found.hf, stored=stored, shape=shape, dtype=info.dtype, spelling=found.spelling,
-            change=change, heads=heads, layer=found.layer, info=info,
+            change=change, usual=found.change, heads=heads, layer=found.layer, info=info,
         )  # fmt: skip
         if not found.stacked:
             return [slot]
-        each = range(info.shape[0] if info.shape else 0)
+        each = range(min(info.shape[0], MAX_EXPERTS) if info.shape else 0)
         return [
             dataclasses.replace(
                 slot, name=found.hf.replace("{e}", str(e)), expert=e, shape=info.shape[1:], change=Change.EXPERT
