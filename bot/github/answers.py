@@ -3,15 +3,11 @@
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from bot.github.marker import comment_marker, hidden
-from bot.github.model import Run
-from bot.github.replies import result as result_words
-from bot.report.render import Changes
-from bot.report.view import View
 
 _DATA = re.compile(r"<!-- requalify:request (\{.*\}) -->")
 STARTED, DONE, REFUSED, ANSWERED = "started", "done", "refused", "answered"
@@ -25,19 +21,6 @@ class Answer:
     user: int
     at: str  # ISO
     state: str  # started, done, refused, answered
-
-
-class Replies(Protocol):
-    """What answering needs of GitHub."""
-
-    def comments(self, number: int) -> list[dict[str, Any]]:
-        """Return our comments on an issue."""
-
-    def comment(self, comment: int) -> dict[str, Any] | None:
-        """Return a comment."""
-
-    def edit_comment(self, comment: int, body: str) -> None:
-        """Replace the text of a comment."""
 
 
 def marker(request: int) -> str:
@@ -60,20 +43,3 @@ def read(comment: Mapping[str, Any]) -> Answer | None:
     except (IndexError, ValueError, TypeError, KeyError, RecursionError):
         return None
     return answer
-
-
-def result(github: Replies, run: Run, results: Sequence[tuple[str, str, View, Changes]]) -> bool:
-    """Edit the reply to the command that asked for a run into its result; tell whether it was there."""
-    comment = github.comment(run.request or 0)
-    number = re.search(r"/issues/(\d+)$", str((comment or {}).get("issue_url")))
-    if number is None:
-        return False
-    for reply in github.comments(int(number[1])):
-        answer = read(reply)
-        if answer and answer.request == run.request:
-            done = dataclasses.replace(answer, state=DONE)
-            text = f"{written(result_words(run, results), done)}\n\n{marker(answer.request)}"
-            if text != reply["body"]:
-                github.edit_comment(int(reply["id"]), text)
-            return True
-    return False

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.github import act, answers, changes, check, findings, problems, waivers
+from bot.github import act, changes, check, findings, problems, results, waivers
 from bot.github.check import Check
 from bot.github.client import Client, TalkError
 from bot.github.decide import Known, asked, decide
@@ -217,8 +217,8 @@ class Publication:
         if self.dry or self.github is None or self.run.request is None:
             return
         try:
-            results = [(told.case.part, told.check.conclusion, told.case.told, told.changes) for told in done]
-            if not answers.result(self.github, self.run, results):
+            made = [(told.case.part, told.check.conclusion, told.case.told, told.changes) for told in done]
+            if not results.edit(self.github, self.run, made):
                 self.notices.append(f"the answer to comment {self.run.request} was not found")
         except TalkError as error:
             self.notices.append(f"the answer to comment {self.run.request} could not be edited: {error}")

@@ -3,14 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.github.messages import run_link, span, spans
-from bot.github.model import Run
-from bot.records import Outcome
-from bot.report.budget import LADDER
-from bot.report.pieces import names
-from bot.report.render import Changes
-from bot.report.rows import BROKEN, GateRow
-from bot.report.view import View
+from bot.github.messages import span, spans
 
 USAGE = """```text
 /requalify [--gate ID]... [--model NAME]... [--backend cpu|gpu|all] [--sha 40HEX | --pr N@40HEX] [--plan]
@@ -20,13 +13,6 @@ USAGE = """```text
 On an issue of the bot: runs the gates of that issue on the default branch. `--gate` and `--model` choose others and may
 be repeated, `--sha` tests a commit that is on a branch of this repository, `--pr` the head of a pull request.
 `--plan` says what would run and runs nothing. Write access is needed."""
-
-_WORDS = {
-    "success": "everything that was asked for held",
-    "failure": "failed",
-    "neutral": "could not be judged as a whole, which is no pass",
-    "action_required": "could not begin",
-}
 
 
 def help_text() -> str:
@@ -92,32 +78,6 @@ def edited() -> str:
 def moved(sha: str) -> str:
     """Refuse because the pull request moved on."""
     return f"The pull request's head is not that commit any more: it is {span(sha, 40)} now. Nothing was started."
-
-
-def result(run: Run, results: Sequence[tuple[str, str, View, Changes]]) -> str:
-    """Return the result of a request: verdict, counts and the difference from the run before."""
-    parts = [f"Result of {run_link(run)}:"]
-    for part, conclusion, told, changes in results:
-        failed = sum(told.count(outcome) for outcome in BROKEN)
-        counts = f"{told.count(Outcome.CORROBORATED)} of {told.planned} cells held, {failed} failed"
-        parts.append(f"**{span(part)}** {_WORDS[conclusion]}: {counts}.")
-        parts += _delta(changes)
-    if not results:
-        parts.append("There was no evidence to judge: the run failed before it measured anything.")
-    return "\n\n".join(parts)
-
-
-def _delta(changes: Changes) -> list[str]:
-    """Say what is different from the base branch's last evidence."""
-    if changes.base is None:
-        return ["There was no earlier run to compare with."]
-    lines = [_rows("Fixed since the last run", changes.fixed), _rows("New since the last run", changes.new)]
-    lines.append(_rows("Still failing", [row for row, _ in changes.known]))
-    return [line for line in lines if line] or ["No different from the last run."]
-
-
-def _rows(words: str, rows: Sequence[GateRow]) -> str:
-    return f"{words}: {names(rows[:20], LADDER[3])}." if rows else ""
 
 
 def chosen(gates: Sequence[str], models: Sequence[str], backend: str) -> list[str]:

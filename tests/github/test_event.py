@@ -1,6 +1,5 @@
 """What is believed of an event, with GitHub's own example payloads bent in one place each."""
 
-# ruff: noqa: E501
 import json
 from pathlib import Path
 from typing import Any

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """A command against the fake: who may, for which commit, how often, and what is answered when."""
 
 import dataclasses
@@ -71,7 +72,7 @@ def test_a_bare_command_on_an_issue_runs_its_gates_on_the_default_branch(hub: Hu
                 "sha": "",
                 "request": str(comment.id),
                 "target": "default",
-            },  # fmt: skip
+            },
         }
     ]
     assert reactions(hub, comment) == ["eyes", "rocket"]
