@@ -6,6 +6,8 @@ error. Letters and digits are replaced one for one, so that what a rule captures
 
 import re
 import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 # a label, and behind it what a person or a model wrote, or a name; an error in its place is told by its bracket
 _LABEL = re.compile(
@@ -27,21 +29,7 @@ _TYPED = re.compile(
 )
 _MODEL = re.compile(r"(?=[^-]*-)(?=\D*\d)(?!-)[\w.+-]+$")
 _CODE = re.compile(r"[A-Z\d_.-]+$")
-_FRACTION = re.compile(r"\d+/\d+")
-_KEPT = frozenset(
-    [
-        "i/o",
-        "input/output",
-        "nan/inf",
-        "utf-8",
-        "driver/library",
-        "driver/runtime",
-        "cpu/gpu",
-        "tok/s",
-        "t/s",
-        "tokens/s",
-    ]
-)
+_KEPT = re.compile(r"(?i:i/o|input/output|nan/inf|utf-8|driver/(?:library|runtime)|cpu/gpu|(?:tok|t|tokens)/s|\d+/\d+)")
 _COMPANION = re.compile(
     r"(?:(?:config|tokenizer|tokenizer_config|generation_config|special_tokens_map|added_tokens|vocab"
     r"|preprocessor_config|\w+\.index|model\.safetensors\.index)\.json|merges\.txt|tokenizer\.model|spiece\.model"
@@ -50,44 +38,26 @@ _COMPANION = re.compile(
 _LETTER = re.compile(r"[^\W_]")
 ANSWERED = re.compile(r"\[\d+ tokens generated")
 # options whose value is a text or a name, even when it is one plain word
-_TEXT_OPTIONS = frozenset(
-    [
-        "-p",
-        "--prompt",
-        "--text",
-        "--input",
-        "--message",
-        "--system",
-        "-m",
-        "--model",
-        "--name",
-        "--model-path",
-        "-f",
-        "--file",
-        "-o",
-        "--out",
-        "--output",
-    ]
-)
+_TEXT_OPTION = re.compile(r"-p|-n|--(?:prompt|text|input|message|system|name|title)")
 
 
-def hidden(body: str) -> str:
-    """Make names, paths, quotations and generated text illegible; the length stays."""
+def unspoken(body: str) -> str:
+    """Make what a person or a model said illegible, and what the tool was called with; the length stays."""
     if label := _LABEL.match(body):
-        return body[: label.end()] + _hide(body[label.end() :]) if not ANSWERED.match(body, label.end()) else body
+        return body if ANSWERED.match(body, label.end()) else body[: label.end()] + _hide(body[label.end() :])
+    return _SAID.sub(_hide_groups, body) if '"' in body else body
+
+
+def nameless(body: str) -> str:
+    """Make names, paths and quotations illegible; the length stays."""
     if '"' in body or "'" in body or "`" in body:
-        for pattern in (_SAID, _QUOTED, _SPACED_PATH):
+        for pattern in (_QUOTED, _SPACED_PATH):
             body = pattern.sub(_hide_groups, body)
     return _TOKEN.sub(_hide_name, body) if _NAMELIKE.search(body) else body
 
 
 def _hide(text: str) -> str:
     return _LETTER.sub("_", text)
-
-
-def hide_match(match: re.Match[str]) -> str:
-    """Hide all that was matched."""
-    return _hide(match[0])
 
 
 def _hide_groups(match: re.Match[str]) -> str:
@@ -103,7 +73,7 @@ def _hide_groups(match: re.Match[str]) -> str:
 def _hide_name(match: re.Match[str]) -> str:
     token = match[0].rstrip(".:!?")
     rest = match[0][len(token) :]
-    if token.lower() in _KEPT or _FRACTION.fullmatch(token) or (_CODE.match(token) and "/" not in token):
+    if _KEPT.fullmatch(token) or (_CODE.match(token) and "/" not in token):
         return match[0]
     named = "/" in token or _DRIVE.match(token) or _TYPED.search(token) or (_MODEL.match(token))
     return _hidden_path(token) + rest if named else match[0]
@@ -118,17 +88,37 @@ def _hidden_path(path: str) -> str:
     return _hide(path[: typed.start()]) + path[typed.start() :] if typed else _hide(path)
 
 
-def arguments(command: str) -> list[re.Pattern[str]]:
-    """Return patterns of the command's own words that could be taken for an error when the log repeats them."""
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The command's own words that could be taken for an error when the log repeats them."""
+
+    texts: tuple[re.Pattern[str], ...]  # prompts
+    names: tuple[re.Pattern[str], ...]
+
+
+def arguments(command: str) -> Arguments:
+    """Return what of a command line is a text or a name, and not a word of the tool's own language."""
     try:
         words = shlex.split(command)
     except ValueError:
         words = command.split()
-    chosen = set()
+    texts, names = set(), set()
     for before, word in zip(["", *words], words, strict=False):
-        value = word.partition("=")[2] if word.startswith("-") and "=" in word else word
-        said = before in _TEXT_OPTIONS or value != word
-        if not value.startswith("-") and len(value) > 2 and (said or re.search(r"[\s/\\.-]|\d", value)):
-            chosen.add(value)
-    ordered = sorted(chosen, key=len, reverse=True)[:50]
-    return [re.compile(rf"(?<!\w){re.escape(word[:500])}(?![\w:])") for word in ordered]
+        option, _, value = word.partition("=") if word.startswith("--") else (before, "", word)
+        if _TEXT_OPTION.fullmatch(option) or re.search(r"\s", value):
+            texts.update(line.strip() for line in value.splitlines())
+        elif not value.startswith("-") and re.search(r"[/\\.-]|\d", value):
+            names.add(value)
+    return Arguments(_literally(texts), _literally(names))
+
+
+def _literally(values: set[str]) -> tuple[re.Pattern[str], ...]:
+    ordered = sorted((value for value in values if len(value) > 2), key=lambda value: (-len(value), value))[:50]
+    return tuple(re.compile(rf"(?<!\w){re.escape(value[:500])}(?![\w:])") for value in ordered)
+
+
+def struck(text: str, words: Iterable[re.Pattern[str]]) -> str:
+    """Make words illegible wherever they stand in a text; the length stays."""
+    for word in words:
+        text = word.sub(lambda found: _hide(found[0]), text)
+    return text

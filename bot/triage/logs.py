@@ -118,10 +118,9 @@ def _hit(rule: Rule, log: _Log, context: LogContext) -> _Hit | None:
 
 
 def _on_line(rule: Rule, line: Line) -> _Hit | None:
-    legible = line.text[line.start :]
     for pattern in rule.patterns:
-        found = pattern.find(line, legible if rule.names else line.body)
-        if found and not any(other.find(line, legible) for other in rule.unless_line):
+        found = pattern.find(line, line.legible if rule.names else line.body)
+        if found and not any(other.find(line, line.text[line.start :]) for other in rule.unless_line):
             spans = {name: found.span(name) for name, value in found.groupdict().items() if value is not None}
             return _Hit(rule, line, {name: line.original(*span) for name, span in spans.items()})
     return None
@@ -153,13 +152,14 @@ def _answer(hits: Sequence[_Hit]) -> tuple[LogCause, ...]:
     """Return one cause for each id: what the rules say, in their order, then what the same words would also fit."""
     known = load()
     explained: set[str] = set().union(*(known.explains.get(hit.rule.cause, frozenset()) for hit in hits))
-    made: dict[str, LogCause] = {}
+    chosen: dict[str, _Hit] = {}
     for hit in hits:
         if hit.rule.cause not in explained:
-            made.setdefault(hit.rule.cause, _cause(hit, hit.rule.cause, hit.rule.confidence))
-    for hit in hits:
+            chosen.setdefault(hit.rule.cause, hit)
+    made = {cause: _cause(hit, cause, hit.rule.confidence) for cause, hit in chosen.items()}
+    for hit in chosen.values():
         for rival in hit.rule.rivals:
-            if rival not in explained and hit.rule.cause in made:
+            if rival not in explained:
                 made.setdefault(rival, _cause(hit, rival, Confidence.LOW))
     return tuple(made.values())
 

@@ -2,11 +2,11 @@
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bot.triage.lognames import ANSWERED, arguments, hidden, hide_match
+from bot.triage.lognames import ANSWERED, Arguments, arguments, nameless, struck, unspoken
 
 HEAD, TAIL = 128 << 10, 512 << 10  # characters kept of a long log; the reason of a failure stands at its ends
 WIDTH = 1000  # characters kept of a long line
@@ -21,7 +21,8 @@ class Line:
 
     number: int
     text: str
-    body: str  # names hidden, without time stamp and log level
+    legible: str  # without time stamp and log level, and without what a person or a model said
+    body: str  # names hidden as well
     start: int  # where the body begins in the text
     # where statements begin in the body: any, behind the word error, behind a Python exception, behind single words
     said: tuple[int, ...] = (0,)
@@ -92,16 +93,14 @@ def _bounded(text: str) -> Iterator[tuple[int, str]]:
     yield from enumerate(text[-TAIL:].split("\n"), len(lines) + dropped)
 
 
-def _line(number: int, raw: str, words: Sequence[re.Pattern[str]]) -> Line:
+def _line(number: int, raw: str, words: Arguments) -> Line:
     text = _shown(raw)
     start = found.end() if (found := _PREFIX.match(text)) else 0
-    body = text[start:]
-    if _ECHO.match(body):
-        return Line(number, text, "", start)
-    for word in words:
-        body = word.sub(hide_match, body)
-    body = hidden(body)
-    return Line(number, text, body, start, *_places(body))
+    if _ECHO.match(text, start):
+        return Line(number, text, "", "", start)
+    legible = unspoken(struck(text, words.texts)[start:])
+    body = nameless(struck(legible, words.names))
+    return Line(number, text, legible, body, start, *_places(body))
 
 
 def _places(body: str) -> Iterator[tuple[int, ...]]:
@@ -140,5 +139,5 @@ def _without_answers(lines: list[Line]) -> list[Line]:
         if line.body.strip() == "Output:" and i >= skip_to:
             skip_to = next((end for end in ends if end > i), i + 1)
         inside = i < skip_to and not ANSWERED.match(line.body)
-        done.append(Line(line.number, line.text, "", line.start) if inside else line)
+        done.append(Line(line.number, line.text, "", "", line.start) if inside else line)
     return done
