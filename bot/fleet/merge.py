@@ -154,7 +154,7 @@ def _differ(a: Mapping[str, Any], b: Mapping[str, Any], key: str) -> bool:
 def _whole(part: Part) -> tuple[Cell, ...]:
     """Return the cells of all parts, as each part says."""
     header = part.journal.header
-    told = header.request.get("whole")
+    told: Any = header.request.get("whole")
     if told is None and part.of == 1:
         return header.cells
     try:

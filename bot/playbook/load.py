@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.errors import UserError
 from bot.playbook import schema, tree
-from bot.playbook.kinds import MOST, Findings
+from bot.playbook.findings import MOST, Findings
 from bot.playbook.model import Budgets, FailurePolicy, ModelSpec, Playbook
 
 Values = Mapping[str, Any]

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from bot.playbook.kinds import Amount, Choice, Either, Flag, Free, Real, Record, Refused, Several, Size, Text
+from bot.playbook.kinds import Amount, Choice, Flag, Real, Size, Text
 from bot.playbook.model import FailurePolicy
+from bot.playbook.shapes import Either, Free, Record, Refused, Several
 
 FORMATS = ("gguf", "apr", "safetensors")
 BACKENDS = ("cpu", "gpu")

@@ -1,6 +1,5 @@
 """`requalify plan` and `requalify merge` as a shell calls them."""
 
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

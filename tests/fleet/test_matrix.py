@@ -1,6 +1,5 @@
 """A matrix whose jobs end together: simulated for a large fleet, and what it refuses."""
 
-
 import dataclasses
 from pathlib import Path
 

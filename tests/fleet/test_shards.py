@@ -1,6 +1,5 @@
 """Shards are the plan cut in parts, alike on every machine and never through a shared conversion."""
 
-
 import dataclasses
 from pathlib import Path
 

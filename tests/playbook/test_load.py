@@ -131,6 +131,7 @@ TOKENS = "tokens are compared with the source's (F-GOLDEN-RULE-001, F-A1..A6); l
         ("budgets: {memory: 4 pounds}", f"budgets.memory: found the text '4 pounds', expected {SIZE}"),
         ("budgets: {memory: true}", f"budgets.memory: found true, expected {SIZE}"),
         ("budgets: {convert_s: .inf}", "budgets.convert_s: found .inf, expected a number from 1 to 604800"),
+        ("budgets: {convert_s: .nan}", "budgets.convert_s: found .nan, expected a number from 1 to 604800"),
         ("budgets: {convert_s: '1'}", "budgets.convert_s: found the text '1', expected a number from 1 to 604800"),
         ("budgets:", "budgets: found nothing, expected a mapping with keys such as convert_s, model_s, memory, disk"),
         ("version: 1.0", 'version: found 1.0, expected a version such as "1.0.0"; put it in quotes: "1.0"'),

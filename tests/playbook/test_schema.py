@@ -11,8 +11,8 @@ import yaml
 
 from bot.errors import UserError
 from bot.playbook import load
-from bot.playbook.kinds import Record, Refused
 from bot.playbook.schema import MODEL, PLAYBOOK, json_schema
+from bot.playbook.shapes import Record, Refused
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 
