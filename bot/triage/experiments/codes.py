@@ -14,6 +14,7 @@ from bot.formats._base import F32, Bytes
 from bot.formats.view import Index
 
 Codes = npt.NDArray[np.uint8]
+FOUR, SIX = np.uint8(4), np.uint8(6)  # shifts that keep bytes bytes
 Unpack = Callable[[Bytes], tuple[Bytes, Bytes]]  # packed scales of a block -> (scales, minima)
 
 
@@ -46,7 +47,7 @@ def _simple(minimum: bool, fifth: bool, zero: float) -> Callable[[Bytes], Fields
         at = 4 if minimum else 2
         high = None
         if fifth:
-            high = np.unpackbits(raw[:, at : at + 4], axis=1, bitorder="little") << 4
+            high = np.unpackbits(raw[:, at : at + 4], axis=1, bitorder="little") << FOUR
             at += 4
         return Fields(
             low=nibbles(raw[:, at:]), high=high, d=half(raw[:, :2]), raw_d=raw[:, :2], zero=zero,
@@ -58,7 +59,7 @@ def _simple(minimum: bool, fifth: bool, zero: float) -> Callable[[Bytes], Fields
 
 def _q8_0(raw: Bytes) -> Fields:
     # stored as signed bytes: flipping the top bit makes them codes above -128
-    return Fields(low=raw[:, 2:] ^ 128, high=None, d=half(raw[:, :2]), raw_d=raw[:, :2], zero=128)
+    return Fields(low=raw[:, 2:] ^ np.uint8(128), high=None, d=half(raw[:, :2]), raw_d=raw[:, :2], zero=128)
 
 
 def _chunks(qs: Bytes) -> Codes:
@@ -75,7 +76,7 @@ def _q4_k(raw: Bytes) -> Fields:
 
 def _q5_k(raw: Bytes) -> Fields:
     qh = raw[:, 16:48]
-    high = np.stack([(qh >> bit & 1) << 4 for bit in range(8)], axis=1).reshape(len(raw), 256)
+    high = np.stack([(qh >> np.uint8(bit) & np.uint8(1)) << FOUR for bit in range(8)], axis=1).reshape(len(raw), 256)
     return Fields(
         low=_chunks(raw[:, 48:]), high=high, d=half(raw[:, :2]), raw_d=raw[:, :2], d_min=half(raw[:, 2:4]),
         packed=raw[:, 4:16],
@@ -84,7 +85,7 @@ def _q5_k(raw: Bytes) -> Fields:
 
 def _q6_k(raw: Bytes) -> Fields:
     ql, qh = raw[:, :128].reshape(-1, 2, 64), raw[:, 128:192].reshape(-1, 2, 1, 32)
-    high = (qh >> np.arange(0, 8, 2, dtype=np.uint8)[:, None] & 3) << 4
+    high = (qh >> np.arange(0, 8, 2, dtype=np.uint8)[:, None] & np.uint8(3)) << FOUR
     return Fields(
         low=nibbles(ql).reshape(len(raw), 256), high=high.reshape(len(raw), 256), d=half(raw[:, 208:]),
         raw_d=raw[:, 208:], zero=32, scales=raw[:, 192:208].view(np.int8),
@@ -93,7 +94,7 @@ def _q6_k(raw: Bytes) -> Fields:
 
 def _q2_k(raw: Bytes) -> Fields:
     qs = raw[:, 16:80].reshape(-1, 2, 1, 32)
-    low = qs >> np.arange(0, 8, 2, dtype=np.uint8)[:, None] & 3
+    low = qs >> np.arange(0, 8, 2, dtype=np.uint8)[:, None] & np.uint8(3)
     return Fields(
         low=low.reshape(len(raw), 256), high=None, d=half(raw[:, 80:82]), raw_d=raw[:, 80:82],
         d_min=half(raw[:, 82:84]), packed=raw[:, :16],
@@ -116,14 +117,14 @@ FIELDS: dict[str, Callable[[Bytes], Fields]] = {
 def six_bits(s: Bytes) -> tuple[Bytes, Bytes]:
     """Unpack the scales and minima of Q4_K and Q5_K as ggml's get_scale_min_k4 does."""
     low, mid, top = s[:, :4], s[:, 4:8], s[:, 8:]
-    scales = np.concatenate([low & 63, (top & 15) | (low >> 6) << 4], axis=1)
-    minima = np.concatenate([mid & 63, top >> 4 | (mid >> 6) << 4], axis=1)
+    scales = np.concatenate([low & 63, (top & 15) | (low >> SIX) << FOUR], axis=1)
+    minima = np.concatenate([mid & 63, top >> FOUR | (mid >> SIX) << FOUR], axis=1)
     return scales, minima
 
 
 def four_bits(s: Bytes) -> tuple[Bytes, Bytes]:
     """Unpack the scales and minima of Q2_K: low and high nibbles."""
-    return s & 15, s >> 4
+    return s & np.uint8(15), s >> FOUR
 
 
 RIGHT: dict[str, Unpack] = {"Q4_K": six_bits, "Q5_K": six_bits, "Q2_K": four_bits}

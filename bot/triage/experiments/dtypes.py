@@ -63,7 +63,9 @@ def _divides(slot: Slot, dtype: str) -> bool:
 def _labelled(case: Case, side: str, slot: Slot, dtype: str) -> Variant:
     quantized = (slot.dtype in blocks.QUANTIZED, dtype in blocks.QUANTIZED)
     cause = "QUANT-005" if all(quantized) else "DTYPE-005" if any(quantized) else "DTYPE-004"
-    words = f"source's {slot.dtype} bytes read as {dtype}" if side == "A" else f"result's {slot.dtype} bytes are {dtype}"
+    words = (
+        f"source's {slot.dtype} bytes read as {dtype}" if side == "A" else f"result's {slot.dtype} bytes are {dtype}"
+    )
     return Variant(
         causes=(cause,), label=words, side=side, limit=quant.limit_of(case, side, None if side == "A" else dtype),
         values=lambda: quant.read(case, side, reading.source_of(slot, dtype, within=False)),
@@ -78,7 +80,9 @@ def _swapped(case: Case, side: str, slot: Slot) -> Variant:
         with np.errstate(all="ignore"):
             return blocks.decode(slot.dtype, swapped).reshape(len(raw), -1)
 
-    words = "source read with the bytes of its floats swapped" if side == "A" else "bytes of the result's floats swapped"
+    words = (
+        "source read with the bytes of its floats swapped" if side == "A" else "bytes of the result's floats swapped"
+    )
     return Variant(
         causes=("FILE-005",), label=words, side=side, limit=quant.limit_of(case, side),
         values=lambda: quant.read(case, side, reading.source_of(slot, slot.dtype, decode)),
@@ -108,7 +112,9 @@ def cut(dtype: str, values: F32) -> F32:
         near = values.astype(np.float16)
         beyond = np.abs(near.astype(np.float32)) > np.abs(values)
         # towards zero is one step down in the bits of a float16
-        return np.where(beyond, (near.view(np.uint16) - beyond.astype(np.uint16)).view(np.float16), near).astype(np.float32)
+        return np.where(beyond, (near.view(np.uint16) - beyond.astype(np.uint16)).view(np.float16), near).astype(
+            np.float32
+        )
 
 
 def _cut_to(dtype: str) -> Apply:
@@ -123,7 +129,7 @@ def _cut_to(dtype: str) -> Apply:
 
 
 def _through(before: str, dtype: str) -> Apply:
-    def apply(x: F32, y: F32) -> Fitted:
+    def apply(x: F32, _: F32) -> Fitted:
         """Quantized to another type and back before it got its own; both quantizers are exact ones."""
         if x.ndim != 2 or any(x.shape[1] % blocks.TYPES[name].elements for name in (before, dtype)):
             return None

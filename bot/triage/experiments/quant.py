@@ -51,10 +51,8 @@ def limit_of(case: Case, side: str, dtype: str | None = None) -> float:
 def _schemes(case: Case, side: str, slot: Slot) -> Iterator[Variant]:
     for scheme in schemes(slot.dtype):
         decode: Decode = functools.partial(_by_scheme, slot.dtype, scheme)
-        found = _variant(
-            case, side, scheme.causes, f"{_whose(side)} {scheme.label}",
-            lambda decode=decode: reading.source_of(slot, slot.dtype, decode),
-        )  # fmt: skip
+        source = functools.partial(reading.source_of, slot, slot.dtype, decode)
+        found = _variant(case, side, scheme.causes, f"{_whose(side)} {scheme.label}", source)
         slight = "QUANT-003" in scheme.causes
         yield dataclasses.replace(found, gain=SLIGHT if slight else found.gain, joined=len(scheme.causes) > 1)
 
@@ -63,9 +61,7 @@ def _by_scheme(dtype: str, scheme: codes.Scheme, raw: Bytes) -> F32:
     return codes.together(dtype, raw, scheme)
 
 
-def _variant(
-    case: Case, side: str, causes: tuple[str, ...], label: str, source: Callable[[], Source]
-) -> Variant:
+def _variant(case: Case, side: str, causes: tuple[str, ...], label: str, source: Callable[[], Source]) -> Variant:
     return Variant(
         causes=causes, label=label, side=side, values=lambda: read(case, side, source()), limit=limit_of(case, side)
     )
@@ -83,13 +79,13 @@ def _sizes(case: Case, side: str, slot: Slot) -> Iterator[Variant]:
             continue
         yield _variant(
             case, side, ("QUANT-004",), f"{_whose(side)} blocks of {size} instead of {own}",
-            lambda size=size: _resized(slot, size),
+            functools.partial(_resized, slot, size),
         )  # fmt: skip
     if side == "A":
         for group in (2, 4, 8):
             yield _variant(
                 case, side, ("QUANT-004",), f"source read with one scale for {group} blocks",
-                lambda group=group: _grouped(slot, group),
+                functools.partial(_grouped, slot, group),
             )  # fmt: skip
 
 
@@ -127,7 +123,7 @@ def _grouped(slot: Slot, group: int) -> Source:
 
 
 def _paddings(case: Case, side: str, slot: Slot) -> Iterator[Variant]:
-    """Padding of rows overlooked: padded rows read one behind the other, or rows written so though padding is stated."""
+    """Padding of rows overlooked: rows read one behind the other, or written so though padding is stated."""
     if slot.info.row_padding:
         label = f"{'source read' if side == 'A' else 'result written'} without the padding of its rows"
         yield _variant(case, side, ("QUANT-007",), label, lambda: _unpadded(slot))

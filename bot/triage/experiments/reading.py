@@ -45,7 +45,7 @@ class Source:
         number, within = np.divmod(flat + self.start, self.elements)
         low, high = int(number.min()), int(number.max()) + 1
         if high - low <= 2 * flat.size // self.elements + 2:
-            return self._blocks(np.arange(low, high, dtype=np.intp))[number - low, within]
+            return cast(F32, self._blocks(np.arange(low, high, dtype=np.intp))[number - low, within])
         wanted, position = np.unique(number, return_inverse=True)
         return self._blocks(wanted)[position.reshape(number.shape), within]
 
@@ -60,6 +60,11 @@ class Source:
     def _blocks(self, wanted: Index) -> F32:
         there = len(self.data) // self.nbytes
         packed = self.data[: there * self.nbytes].reshape(there, self.nbytes)
+        rest = self.data[there * self.nbytes :]
+        if len(rest) and int(wanted.max()) >= there:
+            last = np.zeros((1, self.nbytes), np.uint8)
+            last[0, : len(rest)] = rest
+            packed, there = np.concatenate([packed, last]), there + 1
         if int(wanted.max()) < there:
             return self.decode(np.ascontiguousarray(packed[wanted]))
         values = np.zeros((len(wanted), self.elements), np.float32)
@@ -88,12 +93,12 @@ class Reading:
     def __getitem__(self, key: Any) -> F32:
         """Return what numpy would: rows and pairs of indices without decoding the rest."""
         if self.size <= SMALL or "whole" in self.__dict__:
-            return cast(F32, self.whole[key])
+            return np.asarray(self.whole[key])
         if isinstance(key, tuple):
             return self._pairs(key)
         rows = np.arange(self.shape[0], dtype=np.intp)[key]
         if rows.size >= self.shape[0]:
-            return self.whole[rows]
+            return np.asarray(self.whole[rows])
         if self._rows is not None and rows.size:
             return self._rows(rows.reshape(-1)).reshape(*rows.shape, *self.shape[1:])
         width = math.prod(self.shape[1:])
@@ -103,7 +108,7 @@ class Reading:
     def _pairs(self, key: tuple[Any, ...]) -> F32:
         places = [part for part in key if isinstance(part, np.ndarray)]
         if len(places) != len(key) or len(key) != self.ndim:
-            return cast(F32, self.whole[key])
+            return np.asarray(self.whole[key])
         flat = np.ravel_multi_index(tuple(np.broadcast_arrays(*places)), self.shape).astype(np.intp)
         return self._at(flat) if flat.size < self.size else self.whole.reshape(-1)[flat]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from bot.formats._base import F32, Bytes
 from bot.formats.view import Index
-from bot.triage.experiments.codes import Scheme
+from bot.triage.experiments.codes import FOUR, SIX, Scheme, six_bits
 
 ORDER, SCALES, ZERO = "QUANT-001", "QUANT-002", "QUANT-003"
 _ZEROS = {"Q4_0": (8, 4), "Q5_0": (16, 5), "Q8_0": (128, 8)}  # zero point, bits of a code
@@ -24,9 +24,9 @@ def top_bits_for_minima(s: Bytes) -> tuple[Bytes, Bytes]:
 
     So did aprender's dequantize_q4_k up to apr-cli 0.2.11.
     """
-    scales = s[:, :8] & 63
-    top = np.concatenate([s[:, 8:] & 15, s[:, 8:] >> 4], axis=1)
-    return scales, s[:, :8] >> 6 | top << 2
+    scales = s[:, :8] & np.uint8(63)
+    top = np.concatenate([s[:, 8:] & np.uint8(15), s[:, 8:] >> FOUR], axis=1)
+    return scales, s[:, :8] >> SIX | top << np.uint8(2)
 
 
 def _stream(s: Bytes) -> Bytes:
@@ -49,20 +49,20 @@ def in_turn(s: Bytes) -> tuple[Bytes, Bytes]:
 
 def without_top_bits(s: Bytes) -> tuple[Bytes, Bytes]:
     """The upper four sub-blocks without the two bits kept in the lower bytes."""
-    return np.concatenate([s[:, :4] & 63, s[:, 8:] & 15], axis=1), np.concatenate([s[:, 4:8] & 63, s[:, 8:] >> 4], axis=1)
+    return np.concatenate([s[:, :4] & 63, s[:, 8:] & 15], axis=1), np.concatenate(
+        [s[:, 4:8] & 63, s[:, 8:] >> 4], axis=1
+    )
 
 
 def exchanged_six_bits(s: Bytes) -> tuple[Bytes, Bytes]:
     """Minima for scales and scales for minima."""
-    from bot.triage.experiments.codes import six_bits
-
     scales, minima = six_bits(s)
     return minima, scales
 
 
 def exchanged_four_bits(s: Bytes) -> tuple[Bytes, Bytes]:
     """The high nibble for the scale, the low one for the minimum."""
-    return s >> 4, s & 15
+    return s >> FOUR, s & np.uint8(15)
 
 
 def _bf16(raw: Bytes) -> F32:
@@ -166,7 +166,13 @@ def _zeros(dtype: str) -> Iterator[Scheme]:
 def schemes(dtype: str) -> tuple[Scheme, ...]:
     """Return every wrong way to read that type: one mistake first, then an order with a rule of scales."""
     orders = [
-        Scheme(causes=(ORDER,), label=words + (", scales with them" if moved else ""), low=low, high=high, scales_move=moved)
+        Scheme(
+            causes=(ORDER,),
+            label=words + (", scales with them" if moved else ""),
+            low=low,
+            high=high,
+            scales_move=moved,
+        )
         for words, low, high in _orders(dtype)
         for moved in ((False, True) if dtype.endswith("_K") else (False,))
     ]

@@ -1,0 +1,106 @@
+"""Tensor data that lies elsewhere than its table says: a few bytes beside, or anywhere in the file.
+
+The bytes that ought to be there are known, so they are looked for instead of guessed at: where a row of the
+expected bytes is found tells by how much a file, or a reader, is off (ollama/ollama#10239 reads by 32 what was
+padded by another alignment).
+"""
+
+import functools
+import mmap
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from bot.formats import blocks
+from bot.formats._base import F32, Bytes
+from bot.formats.view import Slot, View
+from bot.triage.case import EXACT, Case, residual
+from bot.triage.experiments import quant, reading
+from bot.triage.experiments.grids import EXACTLY
+from bot.triage.moves import Variant
+
+FLOATS = frozenset({"F32", "F16", "BF16"})
+PROBE, LEAST = 64, 16  # bytes of a row that are looked for, and how few may do
+AROUND = 1 << 20  # bytes on either side in which they are
+PADDING = 64  # the widest alignment in use; what is off by less was padded differently
+
+
+def variants(case: Case) -> Iterator[Variant]:
+    """Yield the one place, if there is any, where the expected bytes are."""
+    for side, view, slot in (("B", case.b, case.pair.b), ("A", case.a, case.pair.a)):
+        if slot.expert is None and slot.info.shape and (shift := _shift(case, side, view, slot)):
+            words = f"{'result lies' if side == 'B' else 'source was read'} {abs(shift)} bytes " + (
+                ("behind" if shift > 0 else "before") + " its offset"
+            )
+            yield Variant(
+                causes=("FILE-003" if abs(shift) < PADDING else "FILE-004",), label=words, side=side,
+                values=functools.partial(_moved, case, side, slot, shift), limit=quant.limit_of(case, side),
+                facts={"shift": shift},
+            )  # fmt: skip
+
+
+def _moved(case: Case, side: str, slot: Slot, shift: int) -> F32:
+    """Read a tensor beside its offset. What would lie outside the file is nobody's to judge: the other side's it is."""
+    read = quant.read(case, side, reading.source_of(slot, slot.dtype, shift=shift, within=False))
+    begin, size = slot.info.offset + shift, slot.info.path.stat().st_size
+    lost = max(0, begin + slot.info.nbytes - size) * blocks.TYPES[slot.dtype].elements
+    other = case.x if side == "B" else case.y
+    if not lost or read.shape != other.shape:
+        return read
+    lost = -(-lost // blocks.TYPES[slot.dtype].nbytes)
+    values = np.array(read).reshape(-1)
+    values[-lost:] = other.reshape(-1)[-lost:]
+    return values.reshape(read.shape)
+
+
+def _shift(case: Case, side: str, view: View, slot: Slot) -> int | None:
+    """Return by how many bytes the data lies beside its offset; None where it is not found, or found in its place."""
+    values = case.x if side == "B" else case.y
+    if values.size != slot.info.count or not slot.info.nbytes or not values.size:
+        return None
+    values = values.reshape(slot.info.shape[0] if len(slot.info.shape) > 1 else 1, -1)
+    votes = Counter(filter(None, (_found(slot, values, row) for row in _probes(len(values)))))
+    if not votes and slot.dtype in blocks.QUANTIZED - EXACTLY and side == "A":
+        return _scanned(case, slot)
+    shift = votes.most_common(1)[0][0] if votes else None
+    other = slot.info.offset + (shift or 0)
+    taken = any(info.offset == other and info.path == slot.info.path for info in view.checkpoint.tensors.values())
+    return None if shift is None or taken else shift
+
+
+def _probes(count: int) -> list[int]:
+    return sorted({0, count // 3, count // 2, 2 * count // 3})
+
+
+def _found(slot: Slot, values: F32, row: int) -> int | None:
+    """Look for the bytes of one row around their place; return how far off they are."""
+    encoded = _encoded(slot.dtype, values[row : row + 1])
+    if encoded is None:
+        return None
+    probe = encoded[:PROBE].tobytes()
+    if len(probe) < LEAST or len(set(probe)) < 4:
+        return None  # rows of zeros are found everywhere
+    place = slot.info.offset + row * len(encoded)
+    with slot.info.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[place : place + len(probe)] == probe:
+            return None
+        low = max(0, place - AROUND)
+        at = data.find(probe, low, place + AROUND)
+    return at - place if at >= 0 else None
+
+
+def _encoded(dtype: str, row: F32) -> Bytes | None:
+    if dtype not in FLOATS | EXACTLY or row.shape[1] % blocks.TYPES[dtype].elements or not np.isfinite(row).all():
+        return None
+    return blocks.encode(dtype, row)
+
+
+def _scanned(case: Case, slot: Slot) -> int | None:
+    """Try every small shift of a source whose blocks cannot be computed from the result."""
+    row = case.y[:1]
+    for shift in (sign * n for n in range(1, PADDING) for sign in (1, -1)):
+        source = reading.source_of(slot, slot.dtype, shift=shift, within=False)
+        if case.x.shape == case.y.shape and residual(reading.of_a(case, source)[:1], row) <= max(EXACT, case.limit):
+            return shift
+    return None
