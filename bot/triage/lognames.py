@@ -38,7 +38,7 @@ _COMPANION = re.compile(
 _LETTER = re.compile(r"[^\W_]")
 ANSWERED = re.compile(r"\[\d+ tokens generated")
 # options whose value is a text or a name, even when it is one plain word
-_TEXT_OPTION = re.compile(r"-p|-n|--(?:prompt|text|input|message|system|name|title)")
+_TEXT_OPTION = re.compile(r"-p|--(?:prompt|text|input|message|system|name|title)")
 
 
 def unspoken(body: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.records import CauseKind, Confidence
+from bot.records import Confidence
 from bot.triage.logtext import Line
 
 FILE = Path(__file__).with_name("logrules.toml")
@@ -69,10 +69,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """All rules, the causes they may name, and which cause makes which other a mere consequence."""
+    """All rules, and which cause makes which other a mere consequence."""
 
     rules: tuple[Rule, ...]
-    causes: Mapping[str, tuple[str, CauseKind]]  # id: slug, kind
     explains: Mapping[str, frozenset[str]]
     gates: tuple[Pattern, ...]  # a line that passes none of them matches no rule, except those that look at names
 
@@ -87,10 +86,9 @@ def load(path: Path = FILE) -> RuleSet:
     with path.open("rb") as file:
         data = tomllib.load(file)
     macros = data["macros"]
-    causes = {cause: (slug, CauseKind(kind)) for cause, (slug, kind) in data["causes"].items()}
     explains = {cause: frozenset(others) for cause, others in data["explains"].items()}
     rules = tuple(_rule(item, macros) for item in data["rule"])
-    return RuleSet(rules, causes, explains, tuple(_gates(rules)))
+    return RuleSet(rules, explains, tuple(_gates(rules)))
 
 
 def _gates(rules: Sequence[Rule]) -> Iterator[Pattern]:

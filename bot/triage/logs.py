@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.records import CauseKind, Confidence
-from bot.triage import logtext
+from bot.triage import hypotheses, logtext
 from bot.triage.logrules import Pattern, Rule, When, load
 from bot.triage.logtext import Line
 
@@ -165,9 +165,8 @@ def _answer(hits: Sequence[_Hit]) -> tuple[LogCause, ...]:
 
 
 def _cause(hit: _Hit, cause: str, confidence: Confidence) -> LogCause:
-    slug, kind = load().causes[cause]
-    line = hit.line
+    known, line = hypotheses.ALL[cause], hit.line
     return LogCause(
-        id=cause, slug=slug, kind=kind, confidence=confidence, line=line.text.strip() if line else None,
+        id=cause, slug=known.SLUG, kind=known.KIND, confidence=confidence, line=line.text.strip() if line else None,
         line_number=line.number if line else None, captures=dict(hit.captures),
     )  # fmt: skip
