@@ -134,7 +134,7 @@ def match(a: View, b: View) -> tuple[list[Matched], list[str], list[str]]:
 def _tied(view: View) -> bool:
     """Tell whether the view's stored head is a copy of its embedding."""
     embedding = next((name for name in EMBEDDINGS if name in view.tensors), None)
-    if embedding is None or view.tensors[embedding].shape != view.tensors[HEAD].shape:
+    if embedding is None or view.tensors[embedding].shape != view.tensors[HEAD].shape or empty(view.tensors[HEAD]):
         return False
     return all(np.array_equal(x, y) for x, y in _both(view, view.tensors[HEAD], view, view.tensors[embedding]))
 
@@ -162,7 +162,7 @@ def compare_one(a: View, b: View, pair: Matched) -> TensorDiff:
     if pair.a.shape != pair.b.shape or empty(pair.a) or empty(pair.b):
         return _verdict(pair, budget, None)
     total, damaged, blocks = metrics.Accumulator(), 0, 0
-    recomputed = True if _requantizes(pair) else None
+    recomputed = True if not budget.exact and _requantizes(pair) else None
     for x, y in _both(a, pair.a, b, pair.b):
         before = total.unequal
         total.add(x, y)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from bot.compare.diff import HEAD, DiffReport
+from bot.compare.diff import HEAD, DiffReport, empty
 from bot.formats._base import F32, Checkpoint, TensorInfo
 from bot.formats.view import View
 from bot.triage.pair import Pair
@@ -22,7 +22,8 @@ class Names:
         self.pair, self.a, self.b = pair, pair.a, pair.b
         both = set(report.missing_in_a) & set(report.missing_in_b)  # unknown names that both sides hold
         self.explained = frozenset(explained)  # differing tensors that some transformation restores
-        self.missing = [name for name in report.missing_in_b if name not in both]
+        hollow = {name for name, slot in pair.a.tensors.items() if empty(slot)}  # A promises them and holds nothing
+        self.missing = [name for name in report.missing_in_b if name not in both and name not in hollow]
         self.extra = [name for name in report.missing_in_a if name not in both]
         self.shared = [tensor.name for tensor in report.tensors] + sorted(both)
         self.head = next((tensor for tensor in report.tensors if tensor.name == HEAD), None)
