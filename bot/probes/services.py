@@ -85,7 +85,7 @@ def model_digest(view: View) -> str:
         total.update(repr((*slot_facts, slot.info.row_padding)).encode())
     for stored in sorted(view.checkpoint.tensors):
         total.update(stored.encode())
-        total.update(memoryview(view.checkpoint.raw(stored)))
+        total.update(view.checkpoint.raw(stored).data)
     return total.hexdigest()
 
 

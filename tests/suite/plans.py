@@ -10,8 +10,8 @@ from bot.records import Cell
 
 def playbook(**changes: Any) -> Playbook:
     values: dict[str, Any] = {
-        "path": Path("tiny.playbook.yaml"), "sha256": "0" * 64, "name": "tiny-quick", "version": "1.0.0", "tier": "quick",
-        "model": ModelSpec(name="tiny/llama"), "backends": ("cpu",),
+        "path": Path("tiny.playbook.yaml"), "sha256": "0" * 64, "name": "tiny-quick", "version": "1.0.0",
+        "tier": "quick", "model": ModelSpec(name="tiny/llama"), "backends": ("cpu",),
     }  # fmt: skip
     return Playbook(**(values | changes))
 
