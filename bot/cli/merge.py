@@ -1,7 +1,7 @@
 """`requalify merge DIR... --out DIR`: one journal from the journals of shards."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,14 @@ from bot.errors import Exit, UserError
 if TYPE_CHECKING:
     from bot.fleet.merge import Merged
 
+TOLD = "merge.json"  # what was found and what is missing, beside the journals
+
 
 @click.command("merge")
 @click.argument("places", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the journal and costs.json.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder for the journal, costs.json and merge.json."
+)
 @click.option("--each", is_flag=True, help="Several playbooks: one folder under --out for each.")
 @click.option(
     "--plan", "matrix", type=click.Path(path_type=Path), help="What `requalify plan` printed: names what never arrived."
@@ -40,8 +44,13 @@ def command(places: tuple[Path, ...], out: Path, each: bool, matrix: Path | None
         hint = "merge one playbook's shards, or give --each"
         raise UserError(f"journals of {len(grouped)} playbooks: {names}", where="merge", hint=hint)
     joined = {name: merge.merge(found) for name, found in grouped.items()}
-    told = _write(joined, out, each)
-    _tell(joined, told, notes, absent, as_json)
+    paths = _write(joined, out, each)
+    told = {
+        "journals": [_row(name, merged, paths[name]) for name, merged in joined.items()],
+        "playbooks_missing": absent, "notes": notes,
+    }  # fmt: skip
+    (out / TOLD).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    _tell(told, as_json)
     whole = not absent and not notes and all(merged.complete for merged in joined.values())
     finish(Exit.HELD if whole else Exit.UNJUDGED)
 
@@ -71,26 +80,19 @@ def _write(joined: "Mapping[str, Merged]", out: Path, each: bool) -> dict[str, P
     return paths
 
 
-def _tell(
-    joined: "Mapping[str, Merged]",
-    paths: Mapping[str, Path],
-    notes: Sequence[str],
-    absent: Sequence[str],
-    as_json: bool,
-) -> None:
-    told = [_row(name, merged, paths[name]) for name, merged in joined.items()]
+def _tell(told: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"journals": told, "playbooks_missing": list(absent), "notes": list(notes)}))
+        click.echo(json.dumps(told))
         return
-    for row in told:
+    for row in told["journals"]:
         there = row["shards"] - len(row["missing"])
         click.echo(f"{row['journal']}: {there} of {row['shards']} shards, {row['measured']} of {row['cells']} cells")
         for word, numbers in (("missing", row["missing"]), ("cut short", row["unfinished"])):
             for number in numbers:
                 click.echo(f"  {word}: shard {number}/{row['shards']} of {row['playbook']}")
-    for name in absent:
+    for name in told["playbooks_missing"]:
         click.echo(f"missing: every shard of {name}")
-    for note in notes:
+    for note in told["notes"]:
         click.echo(f"note: {note}", err=True)
 
 

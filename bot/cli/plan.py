@@ -30,6 +30,13 @@ def _size(_ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 
 @click.command("plan")
 @click.argument("playbooks", metavar="PLAYBOOK...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Only playbooks of this model: owner/name, the name alone, or the playbook's own (repeatable).",
+)
 @click.option("--shards", default=1, show_default=True, type=click.IntRange(1, 256), help="How many jobs at most.")
 @click.option(
     "--costs",
@@ -42,7 +49,14 @@ def _size(_ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option("--gpu-memory", callback=_size, metavar="SIZE", help="GPU memory of a runner; refuse what needs more.")
 @click.option("--disk", callback=_size, metavar="SIZE", help="Free disk of a runner; refuse what needs more.")
 @click.option("--json", "as_json", is_flag=True, help="The matrix on one line, without the table.")
-def command(playbooks: tuple[Path, ...], shards: int, measured: tuple[Path, ...], as_json: bool, **limits: Any) -> None:
+def command(
+    playbooks: tuple[Path, ...],
+    models: tuple[str, ...],
+    shards: int,
+    measured: tuple[Path, ...],
+    as_json: bool,
+    **limits: Any,
+) -> None:
     """Split playbooks over the jobs of a GitHub matrix so that all end at about the same time.
 
     Prints `{"include": [...]}` on stdout: each entry lists its playbooks and which shard of each to run, what
@@ -55,7 +69,7 @@ def command(playbooks: tuple[Path, ...], shards: int, measured: tuple[Path, ...]
     known = Costs()
     for path in measured:
         known = known.updated(read_costs(path))
-    plans = _plans(playbooks)
+    plans = _of(models, _plans(playbooks))
     jobs = matrix.jobs(plans, shards, known, matrix.Limits(**limits))
     told = {"include": [job.as_json() for job in jobs]}
     click.echo(json.dumps(told, indent=None if as_json else 2))
@@ -80,6 +94,28 @@ def _plans(paths: Sequence[Path]) -> "list[Plan]":
     if mistakes:
         raise UserError("\n".join(mistakes))
     return plans
+
+
+def _of(models: Sequence[str], plans: "list[Plan]") -> "list[Plan]":
+    """Return the plans of the models asked for, all when none is; a model nobody plans is a mistake."""
+    from bot.playbook.findings import nearest
+
+    names = {id(plan): _names(plan) for plan in plans}
+    every = sorted({name for found in names.values() for name in found})
+    for model in models:
+        if model.lower() not in every:
+            near = nearest(model.lower(), every)
+            raise UserError(
+                f"no playbook is of {model[:80]!r}", where="--model", hint=f"nearest: {near}" if near else ""
+            )
+    asked = {model.lower() for model in models}
+    return [plan for plan in plans if not asked or asked & names[id(plan)]]
+
+
+def _names(plan: "Plan") -> set[str]:
+    """Return what a playbook may be called by its model, in small letters."""
+    name = plan.playbook.model.name.lower()
+    return {name, name.rpartition("/")[2], plan.playbook.name.lower()}
 
 
 def _show(jobs: "Sequence[Job]", console: Console) -> None:

@@ -71,6 +71,8 @@ def found(places: Sequence[Path], out: Path) -> tuple[list[Part], list[str]]:
             except UserError as error:
                 # a run that died before its first line; the part it was counts as missing
                 notes.append(str(error))
+            except RecursionError:
+                notes.append(f"{path}: nested too deep")
     return parts, notes
 
 
@@ -80,14 +82,24 @@ def _journals(place: Path) -> Iterator[Path]:
 
 def _part(path: Path, journal: Journal) -> Part:
     header = journal.header
-    if not isinstance(header.request, dict) or not isinstance(header.environment, dict):
-        raise UserError("its header is malformed", where=str(path))
+    texts = [header.playbook, header.model, header.toolchain, header.tier, header.started]
+    if not (
+        all(isinstance(text, str) for text in (*texts, *(item.cell for item in journal.evidence)))
+        and isinstance(header.request, dict) and isinstance(header.environment, dict) and all(map(_sound, header.cells))
+        and all(isinstance(item.provenance, dict) for item in journal.evidence)
+    ):  # fmt: skip
+        raise UserError("its records are malformed", where=str(path))
     told = header.request.get("shard", [1, 1])
     if not (
         isinstance(told, list) and len(told) == 2 and all(type(n) is int for n in told) and 1 <= told[0] <= told[1]
     ):
         raise UserError(f"its header names no part: {str(told)[:60]}", where=str(path))
     return Part(path=path, journal=journal, number=told[0], of=told[1])
+
+
+def _sound(cell: Cell) -> bool:
+    """Tell whether a cell holds what cells hold: a journal may come from anywhere."""
+    return all(isinstance(text, str) for text in (cell.gate, cell.variant, cell.backend or "", *cell.chain))
 
 
 def by_playbook(parts: Sequence[Part]) -> dict[str, list[Part]]:
@@ -158,9 +170,12 @@ def _whole(part: Part) -> tuple[Cell, ...]:
     if told is None and part.of == 1:
         return header.cells
     try:
-        return tuple(Cell(**{**cell, "chain": tuple(cell["chain"])}) for cell in told)
+        whole = tuple(Cell(**{**cell, "chain": tuple(cell["chain"])}) for cell in told)
     except (TypeError, KeyError, AttributeError):
-        raise UserError("its header does not say what all parts plan", where=str(part.path)) from None
+        whole = ()
+    if not whole or not all(map(_sound, whole)):
+        raise UserError("its header does not say what all parts plan", where=str(part.path))
+    return whole
 
 
 def _own(part: Part) -> Iterator[Evidence]:

@@ -80,6 +80,20 @@ def test_plan_refuses(shell: Any, argv: Sequence[str], words: str) -> None:
     assert words in " ".join(err.split())
 
 
+@pytest.mark.parametrize("name", ("HuggingFaceTB/SmolLM2-135M-Instruct", "smollm2-135m-instruct", "smollm2-135m-quick"))
+def test_only_the_models_asked_for(shell: Any, name: str) -> None:
+    _, out, _ = shell("plan", *ours(), "--model", name, "--json")
+    assert [run["name"] for entry in json.loads(out)["include"] for run in entry["runs"]] == ["smollm2-135m-quick"]
+
+
+def test_a_model_nobody_plans(shell: Any) -> None:
+    code, _, err = shell("plan", *ours(), "--model", "smollm2-135m-instrct")
+    assert (code, err) == (
+        2,
+        "error: --model: no playbook is of 'smollm2-135m-instrct' (nearest: smollm2-135m-instruct)\n",
+    )
+
+
 def test_mistakes_of_all_playbooks_are_told_at_once(shell: Any, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(f"name: {name}\nmodle: 1\nmodel: {{name: o/m}}\n")
@@ -112,6 +126,7 @@ def test_a_missing_shard_ends_with_4(shell: Any, tmp_path: Path) -> None:
     code, out, _ = shell("merge", tmp_path / "a", "--out", tmp_path / "out", "--json")
     assert code == 4
     assert json.loads(out)["journals"][0]["missing"] == [1, 3]
+    assert json.loads((tmp_path / "out" / "merge.json").read_text()) == json.loads(out)
 
 
 def test_several_playbooks_want_a_word(shell: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 # ruff: noqa: E501 - a table row reads best on one line
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bot import journal as journals
 from bot.errors import UserError
 from bot.fleet.merge import check_name, found, merge
 from bot.playbook import shard
-from bot.records import Evidence, Outcome
+from bot.records import Cell, Evidence, Outcome
 from bot.triage.judge import judge
 
 WHOLE = planned(book())
@@ -80,7 +81,7 @@ def test_a_shard_alone_certifies_nothing(tmp_path: Path) -> None:
         ),
         ({"request": {"dtype": "f16", **shard(WHOLE, 2, 3).as_request()}}, "request.dtype"),
         ({"request": {"dtype": None, **shard(WHOLE, 2, 4).as_request()}}, "number of parts"),
-        ({"request": {"dtype": None, "shard": [2, 3], "whole": []}}, "planned cells"),
+        ({"request": {"dtype": None, "shard": [2, 3], "whole": [{"gate": "G", "chain": []}]}}, "planned cells"),
     ),
 )
 def test_journals_of_different_runs_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
@@ -135,7 +136,44 @@ def test_a_header_that_names_no_part_is_told(tmp_path: Path, told: Any) -> None:
     assert "names no part" in notes[0]
 
 
-@pytest.mark.parametrize("whole", (1, [1], [{}], [{"gate": "x"}], [{"gate": "x", "chain": 1}], None))
+@pytest.mark.parametrize(
+    "changes",
+    (
+        {"playbook": ["p"]}, {"environment": 1}, {"request": []}, {"cells": (Cell(gate="G", chain=(1,)),)},  # type: ignore[arg-type]
+        {"cells": (Cell(gate=None),)},  # type: ignore[arg-type]
+    ),
+    ids=str,
+)  # fmt: skip
+def test_a_forged_header_is_told(tmp_path: Path, changes: dict[str, Any]) -> None:
+    journal(tmp_path / "a", dataclasses.replace(WHOLE, cells=()), **changes)
+    parts, notes = found((tmp_path,), tmp_path / "out")
+    assert not parts
+    assert notes == [f"{tmp_path}/a/evidence.jsonl: its records are malformed"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    ({"cell": ["x"], "data": {}, "kind": "k"}, {"cell": "x", "data": {}, "kind": "k", "provenance": 1}),
+    ids=str,
+)
+def test_forged_evidence_is_told(tmp_path: Path, record: dict[str, Any]) -> None:
+    path = journal(tmp_path / "a", WHOLE) / "evidence.jsonl"
+    with path.open("a") as file:
+        file.write(json.dumps({**record, "type": "evidence"}) + "\n")
+    assert found((tmp_path,), tmp_path / "out")[1] == [f"{path}: its records are malformed"]
+
+
+def test_a_bottomless_record_is_told(tmp_path: Path) -> None:
+    (tmp_path / "evidence.jsonl").write_text("[" * 100_000)
+    assert found((tmp_path,), tmp_path / "out")[1] == [f"{tmp_path}/evidence.jsonl: nested too deep"]
+
+
+CHAIN = {"gate": "x", "chain": [1]}
+
+
+@pytest.mark.parametrize(
+    "whole", (1, [1], [{}], [{"gate": "x"}], [{"gate": "x", "chain": 1}], [CHAIN], [], None), ids=str
+)
 def test_a_header_without_the_plan_is_refused(tmp_path: Path, whole: Any) -> None:
     journal(tmp_path / "a", WHOLE, request={"shard": [1, 2], "whole": whole})
     with pytest.raises(UserError, match="does not say what all parts plan"):
