@@ -47,10 +47,12 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 _UNSEEN = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
 _CONTROL = dict.fromkeys(_UNSEEN)
 _PREFIX = re.compile(
-    r"\s*(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.,]*(?:Z|[+-]\d\d:?\d\d)?\s*)?(?:##\[\w{1,12}\]\s*)?(?:E {2,8})?"
-    r"(?:\[\d[\d:. T+/-]{0,40}\]\s*)?(?:[\w.-]{1,30}\s{1,8}\|\s)?"
-    r"(?:\[?(?:ERROR|FATAL|CRITICAL|WARN|WARNING|INFO|DEBUG)\]?[: ]\s*"
+    r"\s*(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.,]*(?:Z|[+-]\d\d:?\d\d)?\s*(?:- )?)?(?:##\[\w{1,12}\]\s*)?(?:E {2,8})?"
+    r"(?:\[\d[\d:. T+/-]{0,40}\]\s*)?(?:[\w.-]{1,30}\s{1,8}\|\s)?(?:\[rank\d+\]: ?)?(?:[│║] ?)?"
+    r"(?:\[?(?:ERROR|FATAL|CRITICAL|WARN|WARNING|INFO|DEBUG)\]?(?: - |[: ])\s*"
     r"(?:[\w-]{1,30}(?:\.[\w-]{1,30}){0,5}:(?!\s))?)?\s*"
+    # a message in a line of JSON
+    r"(?:\{?(?:\"\w{1,20}\": ?\"[\w:. +-]{0,40}\", ?){0,4}\"(?:msg|message|error|err|stderr|reason|detail)\": ?\")?"
 )
 # lines that repeat what was typed
 _ECHO = re.compile(r"(?:\+{1,3} |\$ |Run |> |\[command\]|Executing: |Command: |argv: )")
