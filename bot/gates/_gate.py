@@ -6,7 +6,6 @@ The rule's docstring is the gate's text: its first line the claim, then why it m
 import dataclasses
 import hashlib
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -59,8 +58,8 @@ def count(data: Data, name: str) -> int:
 
 
 def within(value: float, limit: float) -> bool:
-    """Tell whether a measured value is within its limit; NaN never is, and a limit of 0 wants 0."""
-    return not math.isnan(value) and (value == 0 if limit == 0 else value < limit)
+    """Tell whether a measured distance is within its limit; NaN never is, and a limit of 0 wants 0."""
+    return value == 0 if limit == 0 else 0 <= value < limit
 
 
 Rule = Callable[..., Ruling]
@@ -125,9 +124,18 @@ class Gate:
             return self._verdict(cell, Outcome.NO_EVIDENCE, "the evidence is malformed")
         outcome = {True: Outcome.CORROBORATED, False: Outcome.FALSIFIED, None: Outcome.ERROR}[ruling.held]
         return Verdict(
-            gate=self.id, severity=self.severity, cell=cell, outcome=outcome, reason=ruling.reason, metric=ruling.metric,
-            diff=ruling.diff, expected=ruling.expected, tensors=ruling.tensors, definition=self.definition, facts=ruling.facts,
-        )  # fmt: skip
+            gate=self.id,
+            severity=self.severity,
+            cell=cell,
+            outcome=outcome,
+            reason=ruling.reason,
+            metric=ruling.metric,
+            diff=ruling.diff,
+            expected=ruling.expected,
+            tensors=ruling.tensors,
+            definition=self.definition,
+            facts=ruling.facts,
+        )
 
     def _failed(self, cell: Cell, data: Data) -> Verdict:
         known = {

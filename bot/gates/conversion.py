@@ -69,9 +69,13 @@ def same_tensors(tensors: Data) -> Ruling:
     held, words, seen = _tensors_hold(tensors)
     worst = tensors.get("worst_rel_rmse")
     return Ruling(
-        held=held, reason=words, metric="worst relative RMS error of tensors", tensors=seen,
-        diff=float(worst) if isinstance(worst, (int, float)) else None, expected=str(tensors.get("budget_reason") or ""),
-    )  # fmt: skip
+        held=held,
+        reason=words,
+        metric="worst relative RMS error of tensors",
+        tensors=seen,
+        diff=float(worst) if isinstance(worst, (int, float)) else None,
+        expected=str(tensors.get("budget_reason") or ""),
+    )
 
 
 def same_answer(generation: Data, reference: Data) -> Ruling:
@@ -87,9 +91,11 @@ def same_answer(generation: Data, reference: Data) -> Ruling:
             held=None, reason=f"the source itself is broken: {reference.get('problem') or 'no reason recorded'}"
         )
     ids, expected = field(generation, "ids", list), field(generation, "reference_ids", list)
-    if not expected or not ids:
-        return Ruling(held=None, reason="nothing was generated")
+    if not expected:
+        return Ruling(held=None, reason="the source generated nothing")
     first = next((i for i, (a, b) in enumerate(zip(ids, expected, strict=False)) if a != b), None)
+    if first is None and len(ids) != len(expected):
+        first = min(len(ids), len(expected))  # one of them ends where the other goes on
     facts = {"first_difference": first, "compared": min(len(ids), len(expected))}
     if first is None:
         return Ruling(
@@ -123,9 +129,13 @@ def _direct() -> Iterator[Gate]:
         for b, target in LETTERS.items():
             if a != b:
                 yield Gate(
-                    id=f"F-CONV-{a}-{b}", severity=Severity.P0, family="direct", rule=same_model, chains=((source, target),),
+                    id=f"F-CONV-{a}-{b}",
+                    severity=Severity.P0,
+                    family="direct",
+                    rule=same_model,
+                    chains=((source, target),),
                     backends=True,
-                )  # fmt: skip
+                )
 
 
 def _chain(name: str, *chain: str) -> Gate:

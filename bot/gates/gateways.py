@@ -57,9 +57,12 @@ def right_shapes(integrity: Data) -> Ruling:
         return Ruling(held=None, reason="the architecture's shapes are not known")
     words = ", ".join(str(name) for name in wrong[:3])
     return Ruling(
-        held=not wrong, reason=f"{len(wrong)} of {seen} shapes are wrong: {words}" if wrong else f"{seen} shapes are right",
-        metric="wrong shapes", diff=float(len(wrong)), expected="0",
-    )  # fmt: skip
+        held=not wrong,
+        reason=f"{len(wrong)} of {seen} shapes are wrong: {words}" if wrong else f"{seen} shapes are right",
+        metric="wrong shapes",
+        diff=float(len(wrong)),
+        expected="0",
+    )
 
 
 def loads(load: Data) -> Ruling:
@@ -102,8 +105,13 @@ def stable(stability: Data) -> Ruling:
     if runs < 2:
         return Ruling(held=None, reason="only one run")
     spread = stability.get("rel_l2")
-    return Ruling(held=equal, reason=f"{runs} runs" + ("" if equal else f" differ by {spread}"), metric="relative L2 between runs",
-                  diff=float(spread) if isinstance(spread, (int, float)) else None, expected="0 (same arithmetic)")  # fmt: skip
+    return Ruling(
+        held=equal,
+        reason=f"{runs} runs" + ("" if equal else f" differ by {spread}"),
+        metric="relative L2 between runs",
+        diff=float(spread) if isinstance(spread, (int, float)) else None,
+        expected="0 (same arithmetic)",
+    )
 
 
 def valid(reference: Data) -> Ruling:

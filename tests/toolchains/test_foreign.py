@@ -35,7 +35,7 @@ def fake_apr(folder: Path, version: str) -> Path:
         "else '{folder}' if '/' in word else word)\n"
         "found = next((k for k in known if k['argv'] == words), None)\n"
         "if found is None:\n"
-        "    print(f\"error: unexpected argument '{words}' found\\n\\nFor more information, try '--help'.\", file=sys.stderr)\n"
+        "    print(f\"error: unexpected argument '{words}' found\", file=sys.stderr)\n"
         "    sys.exit(2)\n"
         "print(found['stdout'], end='')\nprint(found['stderr'], end='', file=sys.stderr)\n"
         "if found.get('writes'):\n"
