@@ -25,14 +25,17 @@ TOLD = "merge.json"  # what was found and what is missing, beside the journals
 @click.option(
     "--plan", "matrix", type=click.Path(path_type=Path), help="What `requalify plan` printed: names what never arrived."
 )
+@click.option("--costs", "older", type=click.Path(path_type=Path), help="Costs of earlier runs, kept in costs.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(places: tuple[Path, ...], out: Path, each: bool, matrix: Path | None, as_json: bool) -> None:
+def command(
+    places: tuple[Path, ...], out: Path, each: bool, matrix: Path | None, older: Path | None, as_json: bool
+) -> None:
     """Join the journals of one run's shards, found anywhere below the folders given.
 
     Says which shards are missing or were cut short; their cells stay planned and have no evidence, which is
     never a pass. Exit status 0 when all are there, 4 when not. Journals of different runs are refused.
     """
-    from bot.fleet import merge
+    from bot.fleet import costs, merge
 
     parts, notes = merge.found(places, out)
     grouped = merge.by_playbook(parts)
@@ -44,7 +47,11 @@ def command(places: tuple[Path, ...], out: Path, each: bool, matrix: Path | None
         hint = "merge one playbook's shards, or give --each"
         raise UserError(f"journals of {len(grouped)} playbooks: {names}", where="merge", hint=hint)
     joined = {name: merge.merge(found) for name, found in grouped.items()}
+    known = costs.read_costs(older) if older else costs.Costs()
     paths = _write(joined, out, each)
+    for merged in joined.values():
+        known = known.updated(costs.of_records(merged.header.playbook, merged.evidence))
+    (out / costs.NAME).write_text(known.dumps(), encoding="utf-8")
     told = {
         "journals": [_row(name, merged, paths[name]) for name, merged in joined.items()],
         "playbooks_missing": absent, "notes": notes,
@@ -67,17 +74,12 @@ def _expected(path: Path) -> set[str]:
 
 
 def _write(joined: "Mapping[str, Merged]", out: Path, each: bool) -> dict[str, Path]:
-    """Write every journal and the costs of all; return where each is."""
-    from bot.fleet import costs, merge
+    """Write every journal; return where each is."""
+    from bot.fleet import merge
 
     for name in joined if each else ():
         merge.check_name(name)
-    paths = {name: merged.write(out / name if each else out) for name, merged in joined.items()}
-    known = costs.Costs()
-    for merged in joined.values():
-        known = known.updated(costs.of_records(merged.header.playbook, merged.evidence))
-    (out / costs.NAME).write_text(known.dumps(), encoding="utf-8")
-    return paths
+    return {name: merged.write(out / name if each else out) for name, merged in joined.items()}
 
 
 def _tell(told: Mapping[str, Any], as_json: bool) -> None:

@@ -113,6 +113,16 @@ def test_merged_shards_are_told(shell: Any, tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "out" / "costs.json").read_text())["playbooks"]["p"]) == 18
 
 
+def test_costs_of_earlier_runs_are_kept(shell: Any, tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text('{"schema": 1, "playbooks": {"p": {"gone": 9.0}, "q": {"a": 1.0}}}')
+    journal(tmp_path / "a", shard(planned(book("p"), ["G0-LAYOUT-001/gguf"]), 1, 1), seconds=2.0)
+    assert shell("merge", tmp_path / "a", "--out", tmp_path / "out", "--costs", tmp_path / "old.json")[0] == 0
+    kept = json.loads((tmp_path / "out" / "costs.json").read_text())["playbooks"]
+    assert kept == {"p": {"G0-LAYOUT-001/gguf": 2.0}, "q": {"a": 1.0}}
+    assert shell("merge", tmp_path / "a", "--out", tmp_path / "new", "--costs", tmp_path / "none.json")[0] == 2
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_missing_shard_ends_with_4(shell: Any, tmp_path: Path) -> None:
     whole = planned(book("p"), ["G0-*"])
     journal(tmp_path / "a", shard(whole, 2, 3), ended=False)

@@ -9,6 +9,10 @@ import tiny
 
 from bot import journal as journals
 from bot.cli import main
+from bot.gates import ALL
+from bot.playbook import load, plan
+from bot.reference.prompts import TEXTS
+from bot.suite.runner import Options, Run
 from bot.toolchains import conversion
 from bot.triage.judge import judge
 
@@ -71,3 +75,17 @@ def test_another_model_than_expected_is_refused(
         "num_hidden_layers is 2, not 24 (the playbook's model.expected_* name another model)" in capsys.readouterr().err
     )
     assert not (tmp_path / "out" / "evidence.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "texts"),
+    (("prompt_limit: 2", TEXTS[:2]), ("prompts: [a, b, c]\nprompt_limit: 2", ("a", "b")), ("", TEXTS)),
+)
+def test_no_more_is_asked_than_the_playbook_allows(
+    model: Path, tmp_path: Path, more: str, texts: tuple[str, ...]
+) -> None:
+    path = book(tmp_path)
+    path.write_text(path.read_text() + more)
+    whole = plan(load(path), source="gguf", known=ALL.values(), backends_missing={})
+    with Run(whole, Options(model=model, out=tmp_path / "out")) as run:
+        assert run.services.texts == texts
