@@ -273,6 +273,8 @@ def test_escapes_progress_and_broken_encodings_are_read_through() -> None:
 def test_the_last_line_that_matches_decides() -> None:
     (found,) = triage("error: File not found: a.gguf\nsomething\nerror: File not found: b.gguf\nend")
     assert (found.line_number, found.captures) == (3, {"path": "b.gguf"})
+    (found,) = triage("error: File not found: a.gguf\nsomething\nerror: File not found: a.gguf")
+    assert found.line_number == 3
 
 
 def test_captures_are_read_from_names_that_rules_cannot_see() -> None:
