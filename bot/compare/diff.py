@@ -128,7 +128,19 @@ def match(a: View, b: View) -> tuple[list[Matched], list[str], list[str]]:
     if HEAD in only_a and (shared := head_slot(b)) and _tied(a):
         only_a.remove(HEAD)
         pairs.append(Matched(HEAD, a.tensors[HEAD], shared))
-    return pairs, only_b + b.unmapped, only_a + a.unmapped
+    strange = [name for name in a.unmapped if name in set(b.unmapped)]
+    pairs += [Matched(name, as_stored(a, name), as_stored(b, name)) for name in strange]
+    only_a += [name for name in a.unmapped if name not in strange]
+    return pairs, only_b + [name for name in b.unmapped if name not in strange], only_a
+
+
+def as_stored(view: View, name: str) -> Slot:
+    """Return a slot for a tensor no table knows: taken as it is stored."""
+    info = view.checkpoint.tensors[name]
+    return Slot(
+        name=name, stored=name, shape=info.shape, dtype=info.dtype, spelling=names.Spelling.OTHER,
+        change=names.Change.NONE, info=info,
+    )  # fmt: skip
 
 
 def _tied(view: View) -> bool:

@@ -21,7 +21,7 @@ def read(checkpoint: Checkpoint) -> tuple[Draft, str | None, dict[str, Any]]:
         draft.state(key, spelling, metadata.get(spelling))
     model_type = _gguf_model_type(metadata, architecture, draft)
     _read_gguf_rope(checkpoint, prefix, draft)
-    _read_gguf_attention(metadata, prefix, draft)
+    _read_gguf_attention(metadata, prefix, draft, model_type)
     file_type = metadata.get("general.file_type")
     return draft, model_type, {"file_type": file_type if isinstance(file_type, int) else None}
 
@@ -63,12 +63,22 @@ def _read_gguf_rope(checkpoint: Checkpoint, prefix: str, draft: Draft) -> None:
     draft.state("rope_scaling", spelling, scaling)
 
 
-def _read_gguf_attention(metadata: Mapping[str, Any], prefix: str, draft: Draft) -> None:
+def _derive_scale(draft: Draft, model_type: str) -> None:
+    """Fill in the attention scale llama.cpp computes gemma with; transformers would assume another one."""
+    heads, hidden = (draft.values.get(key) for key in ("num_attention_heads", "hidden_size"))
+    largest = draft.values.get("num_hidden_layers") == keys.HEAD_SCALED[model_type]
+    scalar = hidden // heads if heads and hidden else None
+    draft.derive("query_pre_attn_scalar", scalar if largest else draft.values.get("head_dim") or scalar)
+
+
+def _read_gguf_attention(metadata: Mapping[str, Any], prefix: str, draft: Draft, model_type: str | None) -> None:
     scale = metadata.get(prefix + "attention.scale")
     if isinstance(scale, float) and scale > 0:
         scalar = round(1.0 / scale**2, 3)
         whole = int(scalar) if scalar.is_integer() else scalar
         draft.state("query_pre_attn_scalar", prefix + "attention.scale", whole)
+    if model_type in keys.HEAD_SCALED:
+        _derive_scale(draft, model_type)
     if draft.values.get("sliding_window") == 0:
         # llama.cpp's phi3 writes 0 for "none"
         draft.values["sliding_window"] = None

@@ -63,6 +63,8 @@ def write(config: ModelConfig, dtype: str | None = None) -> dict[str, Any]:
     found |= {"model_type": model_type, **{own.get(k, k): v for k, v in values.items()}}
     if model_type not in keys.NO_ROPE:
         found |= _hf_rope(config)
+    if model_type in keys.WINDOW_UNLESS_NULL:
+        found.setdefault("sliding_window", None)
     if model_type == "gpt2":
         found["n_ctx"] = config.values.get("max_position_embeddings")
     if written := dtype or config.dtype:

@@ -196,6 +196,10 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     },
     "mixtral": {"rope_theta": 1000000.0},
 }
+# models whose attention llama.cpp scales by the head's width, in the size of that many layers by hidden / heads
+HEAD_SCALED: Final[dict[str, int]] = {"gemma2": 46, "gemma3_text": 62}
+# classes that assume a sliding window where config.json does not say null
+WINDOW_UNLESS_NULL: Final = frozenset({"mistral", "mixtral", "phi3"})
 # no rotary embedding, a norm with a bias
 LAYER_NORM: Final = frozenset({"gpt2", "gpt_neox", "falcon", "bloom", "phi", "starcoder2", "stablelm", "cohere"})
 NO_ROPE: Final = frozenset({"gpt2", "bloom", "mpt"})

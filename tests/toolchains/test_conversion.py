@@ -70,6 +70,25 @@ def test_all_six_pairs_lose_nothing(made: Any, tmp_path: Path, arch: str) -> Non
         assert after.encode(TEXT) == tokenizer.encode(TEXT)
 
 
+# what a class works out by itself when config.json says nothing of it, and what only padding is told by
+DERIVED = {"head_dim", "pad_token_id", "transformers_version", "_name_or_path", "architectures"}
+
+
+@pytest.mark.parametrize("arch", sorted(tiny.ARCHITECTURES))
+def test_transformers_reads_the_same_configuration_back(made: Any, tmp_path: Path, arch: str) -> None:
+    """Defaults of a class must not slip in where a container has no word for what the source said."""
+    import transformers
+
+    changes = {"query_pre_attn_scalar": 32} if arch.startswith("gemma") else {}
+    source = tiny.hf(tmp_path / "hf", arch, **changes)
+    want = transformers.AutoConfig.from_pretrained(source).to_dict()
+    for fmt in ("gguf", "apr"):
+        conversion.convert(source, tmp_path / f"m.{fmt}")
+        conversion.convert(tmp_path / f"m.{fmt}", tmp_path / fmt)
+        got = transformers.AutoConfig.from_pretrained(tmp_path / fmt).to_dict()
+        assert {k: got.get(k) for k in want if k not in DERIVED} == {k: want[k] for k in want if k not in DERIVED}, fmt
+
+
 @pytest.mark.parametrize("arch", sorted(tiny.ARCHITECTURES))
 def test_ggml_names_are_those_of_gguf_pys_map(made: Any, arch: str) -> None:
     """The names of a written GGUF, against the table llama.cpp's converter uses."""
