@@ -41,7 +41,8 @@ class Line:
 
 _ERR = re.compile(r"(?:(?:You: )?(?:Assistant: )?\[|\w+: |fatal )?[Ee]rror: ")
 _EXC = re.compile(r"(?:\w{1,40}\.){0,6}\w{0,40}(?:Error|Exception|Failure): ")
-_WORDS = re.compile(r"[\w.+() -]{1,60}: ")
+_STATEMENT = re.compile(r": +")
+_WORDS = re.compile(r"[\w.+() -]{1,60}: +")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_a-z])")
 # control characters, and what turns the direction of writing
 _UNSEEN = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
@@ -107,10 +108,11 @@ def _line(number: int, raw: str, words: Arguments) -> Line:
 
 def _places(body: str) -> Iterator[tuple[int, ...]]:
     """Yield where statements begin, kind by kind as a line keeps them."""
-    said, end = [0], body.find(": ")
-    while 0 <= end < said[-1] + 300 and len(said) < STATEMENTS + 2:
-        said.append(end + 2)
-        end = body.find(": ", end + 2)
+    said = [0]
+    for mark in _STATEMENT.finditer(body):
+        if mark.start() > said[-1] + 300 or len(said) > STATEMENTS:
+            break
+        said.append(mark.end())
     yield tuple(said)
     for head in (_ERR, _EXC):
         found = head.match(body)
