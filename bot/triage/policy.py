@@ -8,7 +8,7 @@ from bot.formats.config_keys import FILE_TYPES
 from bot.formats.view import kind_and_layer
 from bot.records import Experiment
 from bot.triage import records
-from bot.triage.experiments import grids
+from bot.triage.experiments import dtypes, grids
 from bot.triage.pair import Pair
 from bot.triage.tensors import Survey, settle
 
@@ -21,6 +21,11 @@ MIXTURE = frozenset({"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"})  # names of K file
 
 def experiments(pair: Pair, survey: Survey, name: str) -> Iterator[Experiment]:
     """Yield QUANT-008 for losses within budget, DTYPE-007 for those nobody asked for, DTYPE-006 for double ones."""
+    if spoilt := {name: count for name, count in dtypes.not_numbers(pair.a) if name in survey.diffs}:
+        told = [
+            f"{name}: {count} of the source's weights or block scales are no numbers" for name, count in spoilt.items()
+        ]
+        yield _record("DTYPE-008", [survey.diffs[item] for item in spoilt], survey, name, told, side="A")
     within = [diff for diff in survey.diffs.values() if diff.verdict is Agreement.WITHIN_BUDGET]
     twice = {diff.name: words for diff in within if (words := _twice(pair, survey, diff))}
     if twice:
@@ -72,12 +77,14 @@ def _budgets(diffs: Sequence[TensorDiff]) -> str:
     return f"worst is {worst.name}: relative error {worst.rel_rmse:.3g} of {worst.tolerance_reason}"
 
 
-def _record(cause: str, diffs: Sequence[TensorDiff], survey: Survey, name: str, told: Sequence[str]) -> Experiment:
+def _record(
+    cause: str, diffs: Sequence[TensorDiff], survey: Survey, name: str, told: Sequence[str], *, side: str = "B"
+) -> Experiment:
     names = [diff.name for diff in diffs]
     kinds = sorted({kind_and_layer(item)[0] for item in names})
     worst = max((diff.rel_rmse or 0.0 for diff in diffs), default=0.0)
     return records.standing(
         cause, name, plane="T", explained=len(names), suspect=len(names), told=told, tensors=names[: records.LISTED],
         pattern=records.pattern(names, survey.diffs), before=records.number(worst), after=records.number(worst),
-        facts={"kinds": kinds[:20]},
+        facts={"kinds": kinds[:20]}, side=side,
     )  # fmt: skip

@@ -1,13 +1,14 @@
 """Experiments on element types: bits under another label, cut or overflowing floats, values that are no numbers."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.formats import blocks
 from bot.formats._base import F32, Bytes
-from bot.formats.view import Slot
+from bot.formats.view import Slot, View
 from bot.triage.case import Case
 from bot.triage.experiments import codes, quant, reading
 from bot.triage.experiments.reading import rounded
@@ -23,6 +24,10 @@ LARGEST_F16 = 65504.0
 HALFWAY_TO_INFINITY = 65520.0  # float16 rounds to infinity from here
 SMALLEST = {"F16": 2.0**-14, "BF16": 2.0**-126, "F32": 2.0**-126}  # the smallest normal numbers
 THROUGH = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"})  # types with an exact quantizer
+# unsigned type of the same size, all bits but the sign, and from where on they are no number
+EXPONENT = {"F32": ("<u4", 0x7FFFFFFF, 0x7F800000), "BF16": ("<u2", 0x7FFF, 0x7F80), "F16": ("<u2", 0x7FFF, 0x7C00)}
+# where the scale of a block is
+SCALES = {"Q4_0": 0, "Q4_1": 0, "Q5_0": 0, "Q5_1": 0, "Q8_0": 0, "Q4_K": 0, "Q5_K": 0, "Q6_K": 208, "Q2_K": 80}
 SUPER = 256  # elements of the largest blocks: what one NaN can take with it
 
 
@@ -96,7 +101,7 @@ def fits(case: Case) -> Iterator[Fit]:
         yield Fit(causes=("DTYPE-002",), label=f"cut to {dtype} instead of rounded", apply=_cut_to(dtype))
     yield Fit(causes=("DTYPE-001",), label="beyond the range of float16", apply=_overflown)
     yield Fit(causes=("DTYPE-003",), label="numbers below the smallest normal one lost", apply=_flushed_to(dtype))
-    yield Fit(causes=("DTYPE-008",), label="source is no number there", apply=_spoilt_by_source)
+    yield Fit(causes=("DTYPE-008",), label="source is no number there", apply=_spoilt_by_source(case))
     if dtype in blocks.QUANTIZERS & blocks.QUANTIZED:
         for before in sorted(THROUGH - {dtype}):
             yield Fit(causes=("DTYPE-006",), label=f"quantized to {before} first", apply=_through(before, dtype))
@@ -169,15 +174,20 @@ def _flushed_to(dtype: str) -> Apply:
     return apply
 
 
-def _spoilt_by_source(x: F32, y: F32) -> Fitted:
-    """Wrong only in blocks in which the source itself holds a NaN or an infinity."""
-    bad = ~np.isfinite(x)
-    if not bad.any():
-        return None
-    spread = _blocks_of(bad, SUPER)
-    if spread.all():
-        return None
-    return np.where(spread, y, x).astype(np.float32), {"not_numbers": int(bad.sum())}
+def _spoilt_by_source(case: Case) -> Apply:
+    def apply(x: F32, y: F32) -> Fitted:
+        """Wrong only in blocks in which the source itself holds a NaN or an infinity."""
+        bad = ~np.isfinite(x)
+        if not bad.any() or _mostly_bad(case.x):
+            return None
+        return np.where(_blocks_of(bad, SUPER), y, x).astype(np.float32), {"not_numbers": int(bad.sum())}
+
+    return apply
+
+
+def _mostly_bad(values: F32) -> bool:
+    """Tell whether a tensor is hardly a number anywhere: then nothing is left that could be right."""
+    return float(np.isfinite(values).mean()) < 0.5
 
 
 def _blocks_of(bad: Mask, size: int) -> Mask:
@@ -195,12 +205,39 @@ def _spoilt_blocks(case: Case) -> Apply:
     def apply(x: F32, y: F32) -> Fitted:
         """Not a number in whole blocks of the quantized type, right elsewhere."""
         for size in sizes:
-            for side in (y, x):
+            for side, all_of_it in ((y, case.y), (x, case.x)):
                 bad = ~np.isfinite(side)
                 spread = _blocks_of(bad, size)
                 # a code at the zero point times infinity is NaN and the others are infinite: all of a block is bad
-                if bad.any() and not spread.all() and np.array_equal(bad, spread):
+                if bad.any() and np.array_equal(bad, spread) and not _mostly_bad(all_of_it):
                     return np.where(spread, y, x).astype(np.float32), {"blocks": int(spread.sum()) // size}
         return None
 
     return apply
+
+
+def not_numbers(view: View) -> Iterator[tuple[str, int]]:
+    """Yield the tensors of a checkpoint that hold non-numbers, and how many: floats, or scales of blocks."""
+    for name, slot in view.tensors.items():
+        if slot.info.nbytes and (slot.expert or 0) == 0 and (count := _not_numbers(view, slot)):
+            yield name, count
+
+
+def _not_numbers(view: View, slot: Slot) -> int:
+    raw = view.checkpoint.raw(slot.stored)
+    if slot.dtype in EXPONENT:
+        width, mask, least = EXPONENT[slot.dtype]
+        bits = raw.view(width)
+        step = 1 << 20
+        return sum(
+            _above(bits[start : start + step] & bits.dtype.type(mask), least) for start in range(0, len(bits), step)
+        )
+    if slot.dtype in SCALES:
+        at = SCALES[slot.dtype]
+        packed = raw.reshape(-1, blocks.TYPES[slot.dtype].nbytes)[:, at : at + 2]
+        return int(np.count_nonzero(~np.isfinite(packed.copy().view("<f2"))))
+    return 0
+
+
+def _above(bits: npt.NDArray[Any], least: int) -> int:
+    return int(np.count_nonzero(bits >= least)) if bits.size and int(bits.max()) >= least else 0
