@@ -160,8 +160,6 @@ def compare(a: View, b: View, *, on_tensor: Callable[[TensorDiff, Matched], None
     done = []
     for pair in pairs:
         result = compare_one(a, b, pair)
-        a.checkpoint.forget()
-        b.checkpoint.forget()
         done.append(result)
         if on_tensor:
             on_tensor(result, pair)
@@ -274,6 +272,8 @@ def _both(a: View, slot_a: Slot, b: View, slot_b: Slot) -> Iterator[tuple[F32, F
     """Yield both sides in chunks of rows; tensors that cannot be cut by rows come whole."""
     for rows in chunks(slot_a.shape):
         yield slot_values(a, slot_a, rows), slot_values(b, slot_b, rows)
+        a.checkpoint.forget()
+        b.checkpoint.forget()
 
 
 def slot_values(view: View, slot: Slot, rows: slice | None) -> F32:

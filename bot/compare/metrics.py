@@ -36,11 +36,10 @@ class Accumulator:
         if source.shape != result.shape:
             raise ValueError(f"chunks of different shape: {source.shape} and {result.shape}")
         s, d = _flat(source), _flat(result)
-        different = s.view(np.uint32) != d.view(np.uint32)
-        unequal = int(np.count_nonzero(different))
         self.count += s.size
-        self.unequal += unequal
-        if unequal:
+        if not _same_bits(s, d):
+            different = s.view(np.uint32) != d.view(np.uint32)
+            self.unequal += int(np.count_nonzero(different))
             self._add_unequal(s, d, different)
         else:
             squares = _squares(s)
@@ -101,10 +100,15 @@ def _dot(a: F32, b: F32) -> float:
     return float(np.dot(a[keep].astype(np.float64), b[keep].astype(np.float64)))
 
 
+def _same_bits(s: F32, d: F32) -> bool:
+    wide = np.uint64 if s.size % 2 == 0 else np.uint32
+    return bool(np.array_equal(s.view(wide), d.view(wide)))
+
+
 def _squares(a: F32) -> float:
     """Return the sum of squares of values that only serve as a denominator: float32 within short runs."""
     with np.errstate(over="ignore"):
-        value = math.fsum(float(np.dot(part, part)) for part in (a[i : i + 4096] for i in range(0, a.size, 4096)))
+        value = math.fsum(float(np.dot(part, part)) for part in (a[i : i + 65536] for i in range(0, a.size, 65536)))
     return value if math.isfinite(value) else _dot(a, a)
 
 
