@@ -51,6 +51,10 @@ OUT = Path("requalify-out")
 @click.option("--dry-run", is_flag=True, help="Print the plan, with what is skipped and why; run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts.json (with --dry-run: the plan).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Cells measured at once.  [default: half the cores]")
+@click.option(
+    "--sick", type=click.Path(path_type=Path), metavar="FILE",
+    help="What `doctor --json` said of a machine that needs mending: every cell is an error then, never a verdict.",
+)  # fmt: skip
 @click.option("--keep", is_flag=True, help="Keep the converted files, in the work folder under --out.")
 def command(path: Path, plants: tuple[str, ...], dry_run: bool, as_json: bool, **asked: Any) -> None:
     """Qualify the conversions of a model by a playbook.
@@ -72,7 +76,7 @@ def command(path: Path, plants: tuple[str, ...], dry_run: bool, as_json: bool, *
 
     options = Options(
         model=model, out=asked["out"] or OUT / book.name, plants=plants, fail_fast=asked["fail_fast"],
-        resume=asked["resume"], keep=asked["keep"], workers=asked["workers"],
+        resume=asked["resume"], keep=asked["keep"], workers=asked["workers"], sick=_sick(asked["sick"]),
     )  # fmt: skip
     with _termination():
         judged, written = _run(plan, options)
@@ -81,6 +85,19 @@ def command(path: Path, plants: tuple[str, ...], dry_run: bool, as_json: bool, *
     else:
         _show(judged, written)
     finish(exit_code(judged.verdicts))
+
+
+def _sick(path: Path | None) -> dict[str, str]:
+    """Return what a machine has to have mended, by check; UserError when that is not what the file tells."""
+    if path is None:
+        return {}
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        found = {str(check["name"]): str(check["found"]) for check in told["checks"] if check["state"] == "mend"}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        hint = "give what `requalify doctor --json` printed"
+        raise UserError(f"cannot be read: {error}", where=str(path), hint=hint) from None
+    return found or {"doctor": "found nothing to mend, and its job said otherwise"}
 
 
 def _changed(book: Playbook, tool: str | None, backend: str | None) -> Playbook:

@@ -315,9 +315,17 @@ def environment(view: View, detail: Detail) -> Md:
         Md(f"Commit: {code(view.commit, detail.text) if view.commit else DASH}"),
         Md(f"MQS Score: {score_line(view).removeprefix('MQS ')}"),
     ]
-    kept, _ = most(view.environment, detail.environment)
-    lines += [Md(f"{prose(key, detail.text)}: {prose(value, detail.text)}") for key, value in kept]
-    return bullets(lines)
+    return bullets([*lines, *_facts(view.environment, detail)])
+
+
+def facts(pairs: Sequence[tuple[str, str]], detail: Detail) -> Md:
+    """Return facts of a machine, a line each."""
+    return bullets(_facts(pairs, detail))
+
+
+def _facts(pairs: Sequence[tuple[str, str]], detail: Detail) -> list[Md]:
+    kept, _ = most(pairs, detail.environment)
+    return [Md(f"{prose(key, detail.text)}: {prose(value, detail.text)}") for key, value in kept]
 
 
 def range_words(story: Story) -> str:

@@ -14,6 +14,7 @@ from bot.triage.judge import Judgement
 
 _PRIVATE = ("host", "node", "user", "home", "cwd", "runner_name")
 _ENVIRONMENT = 60  # entries
+HEALTH = "runner health"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class View:
     commit: str | None
     started: str
     environment: tuple[tuple[str, str], ...]
+    health: tuple[tuple[str, str], ...]  # what was wrong with the machine that measured
     score: Score
     counts: tuple[tuple[Outcome, int], ...]  # worst first, zeros left out
     planned: int
@@ -88,7 +90,9 @@ def view(judgement: Judgement) -> View:
     name = header.model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].strip() or header.model
     return View(
         model=header.model, model_name=name, playbook=header.playbook, tier=header.tier, toolchain=header.toolchain,
-        commit=header.commit, started=header.started, environment=_environment(header.environment),
+        commit=header.commit, started=header.started,
+        environment=_environment({key: value for key, value in header.environment.items() if key != HEALTH}),
+        health=_environment({HEALTH: header.environment.get(HEALTH) or {}}),
         score=judgement.score, counts=tuple((o, counted[o]) for o in WORST_FIRST if counted[o]), planned=len(verdicts),
         direct=tuple(row for row in all_rows if is_direct(row.gate)),
         chains=tuple(row for row in all_rows if is_chain(row.gate)),

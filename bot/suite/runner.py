@@ -21,6 +21,7 @@ from bot.reference.prompts import TEXTS
 from bot.suite import host, space, store
 from bot.suite.admission import Admission
 from bot.suite.conversions import Caps, Conversions, Tool, Unmade, version_of
+from bot.suite.failures import failure
 from bot.suite.measure import Meter
 from bot.suite.pairs import TestedPair
 from bot.suite.routes import Routes
@@ -42,6 +43,7 @@ class Options:
     resume: bool = False
     keep: bool = False  # leave converted files in the work folder
     workers: int | None = None  # None: half the cores
+    sick: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what is wrong with this machine, by check
 
     @property
     def threads(self) -> int:
@@ -126,7 +128,7 @@ class Run:
             playbook=playbook.name, playbook_sha256=playbook.sha256, tier=playbook.tier, model=playbook.model.name,
             toolchain=tool.toolchain.NAME, commit=host.commit(), cells=tuple(item.cell for item in self.plan.cells),
             started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            environment=host.environment({f"toolchain {tool.toolchain.NAME}": tool.version}),
+            environment=host.environment({f"toolchain {tool.toolchain.NAME}": tool.version, **_health(options.sick)}),
             request={
                 "dtype": playbook.dtype, "policy": self.policy.value, "plants": list(options.plants),
                 "seed": playbook.seed, "source_format": self.plan.source, "model_sha256": digest,
@@ -158,6 +160,8 @@ class Run:
         for item in self.plan.cells:
             if item.skip and item.cell.id not in self.done:
                 self._record(item.cell, [Evidence(cell=item.cell.id, kind="skip", data={"reason": item.skip})], seen)
+        if self.options.sick:
+            self._condemn(seen)
         todo = iter([item for item in self.plan.cells if item.cell.id not in self.done])
         running: dict[Future[list[Evidence]], Cell] = {}
         with ThreadPoolExecutor(self.options.threads) as pool:
@@ -166,6 +170,14 @@ class Run:
             except BaseException:
                 self._abandon(running)
                 raise
+
+    def _condemn(self, seen: Seen) -> None:
+        """Record an error for every cell left: a sick machine's verdicts would be about the machine."""
+        words = "; ".join(f"{name}: {found}" for name, found in self.options.sick.items())
+        failed = failure("error", f"the runner is not fit: {words}", "preflight")
+        for item in self.plan.cells:
+            if item.cell.id not in self.done:
+                self._record(item.cell, [Evidence(cell=item.cell.id, kind=failed.kind, data=failed.data)], seen)
 
     def _abandon(self, running: Mapping[Future[list[Evidence]], Cell]) -> None:
         """End all children and wait for the threads that waited for them."""
@@ -228,6 +240,10 @@ class Run:
         """Mark the journal complete."""
         self._writer.end()
         self._ended = True
+
+
+def _health(sick: Mapping[str, str]) -> dict[str, Any]:
+    return {"runner health": dict(sick)} if sick else {}
 
 
 def _as_read(header: Header, name: str) -> Any:
