@@ -139,6 +139,8 @@ def _best_attempt(survey: Survey, name: str) -> str:
     diff = survey.diffs[name]
     if diff.shape != diff.shape_b and name not in survey.examined:
         return f"{name}: shape {list(diff.shape)} became {list(diff.shape_b)}"
+    if diff.rel_rmse is not None and not math.isfinite(diff.rel_rmse):
+        return f"{name}: B holds numbers that are not finite where A's are"
     tried = survey.examined[name].tried.best if name in survey.examined else {}
     finite = {cause: value for cause, value in tried.items() if math.isfinite(value)}
     if not finite:

@@ -94,7 +94,7 @@ def _shifted(case: Case, start: int, by: int) -> Move:
     def predict(x: F32, rows: Rows) -> F32:
         chosen: Index = order[rows]
         out = case.y[rows].copy()  # rows that fell off an end are nobody's: no claim about them
-        inside = (chosen >= 0) & (chosen < len(x))
+        inside = (chosen >= 0) & (chosen < x.shape[0])
         # where rows were put in, the first of them are new
         inside &= ~((np.arange(count, dtype=np.intp)[rows] >= start) & (chosen < start)) if by < 0 else True
         out[inside] = x[chosen[inside]]
