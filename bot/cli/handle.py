@@ -13,6 +13,11 @@ PAUSE_S = 1.0  # between writes, as GitHub asks
 PLAYBOOKS = Path("playbooks")
 
 
+def now() -> datetime:
+    """Return the time by which ages are told."""
+    return datetime.now(UTC)
+
+
 @click.command("handle")
 @click.argument("path", metavar="EVENT_JSON", type=click.Path(path_type=Path))
 def command(path: Path) -> None:
@@ -40,7 +45,7 @@ def _handled(comment: event.Comment) -> str:
     login = os.environ.get("REQUALIFY_LOGIN") or LOGIN
     client = Client(comment.repository, token, base_url=api, login=login, pause_s=PAUSE_S)
     try:
-        return Handler(client, comment, ALL.keys(), _models(comment), datetime.now(UTC)).handle()
+        return Handler(client, comment, ALL.keys(), _models(comment), now()).handle()
     except TalkError as error:
         raise UserError(str(error), where=comment.url, hint="deliver the event again, or repeat the comment") from None
 

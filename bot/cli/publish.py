@@ -22,6 +22,11 @@ PAUSE_S = 1.0  # between writes, as GitHub asks
 FILE = "requalify-published.md"
 
 
+def now() -> datetime:
+    """Return the time by which ages are told."""
+    return datetime.now(UTC)
+
+
 @click.command("publish")
 @click.argument("path", metavar="JOURNAL", type=click.Path(path_type=Path))
 @click.option("--repo", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", required=True, help="The repository.")
@@ -47,7 +52,7 @@ def command(path: Path, repo: str, pull: int | None, base: Path | None, known: P
     run = _believed(run, [one.header.commit for one in judged])
     before = history.load(known)
     cases = _cases(judged, [reader.judged(found) for found in reader.journals(base)] if base else [], run)
-    work = Publication(_client(repo, dry_run), run, before, datetime.now(UTC), dry=dry_run, pull=pull)
+    work = Publication(_client(repo, dry_run), run, before, now(), dry=dry_run, pull=pull)
     done = work.publish(cases, wrong)
     _tell(done, work, wrong)
     if known and not dry_run and run.trusted:
@@ -66,7 +71,7 @@ def _run(repo: str, dry: bool) -> Run:
     if not path and dry:
         click.echo("no event: planned as for a run of the default branch", err=True)
         url = f"https://github.com/{repo}/actions/runs/0"
-        return Run(id=0, sha="0" * 40, repository=repo, url=url, at=datetime.now(UTC), trusted=True)
+        return Run(id=0, sha="0" * 40, repository=repo, url=url, at=now(), trusted=True)
     if not path:
         raise UserError("GITHUB_EVENT_PATH is not set", hint="GitHub Actions sets it; --dry-run does without")
     run = event.run(event.load(Path(path)), os.environ)

@@ -8,7 +8,7 @@ from bot.github.history import Good, History, changed
 from bot.github.messages import span
 from bot.github.model import Held, Issue, Run, Seen
 from bot.journal import Header
-from bot.records import CauseKind, Confidence, Finding, Outcome, Severity, Verdict
+from bot.records import Finding, Outcome, Severity, Verdict
 from bot.report import render
 from bot.report.markdown import Md
 from bot.report.rows import BROKEN
@@ -21,23 +21,8 @@ RELATED = 8
 
 
 def completed(judged: Judgement, run: Run) -> Judgement:
-    """Return the judgement with the event's commit, and with a cause for every broken gate that has none."""
-    header = dataclasses.replace(judged.header, commit=run.sha)
-    explained = {cell for finding in judged.findings for cell in (*finding.gates, *finding.masked)}
-    left = [v for v in judged.verdicts if v.outcome in BROKEN and v.cell.id not in explained and not v.masked_by]
-    families: dict[str, list[str]] = {}
-    for verdict in left:
-        families.setdefault(key.family(verdict.gate), []).append(verdict.cell.id)
-    unknown = tuple(_unknown(cells) for cells in families.values())
-    return dataclasses.replace(judged, header=header, findings=(*judged.findings, *unknown))
-
-
-def _unknown(cells: Sequence[str]) -> Finding:
-    return Finding(
-        id="UNKNOWN-001", slug="unexplained", kind=CauseKind.DEFECT, confidence=Confidence.LOW, gates=tuple(cells),
-        claim="the conversion is wrong in a way no hypothesis of the catalogue explains",
-        falsified_if="a hypothesis restores the gates below",
-    )  # fmt: skip
+    """Return the judgement with the commit the event speaks of, whatever the journal says."""
+    return dataclasses.replace(judged, header=dataclasses.replace(judged.header, commit=run.sha))
 
 
 def held(verdicts: Iterable[Verdict]) -> dict[str, Held]:
@@ -50,11 +35,12 @@ def seen(
 ) -> tuple[Seen, ...]:
     """Return one Seen for each root cause of a run, of several findings with one key the first and all cells."""
     maker = _Maker(told, run, history, issues, waived or {})
-    found: dict[str, Seen] = {}
-    for finding in told.findings:
-        made = maker.seen(finding)
-        found[made.key] = _joined(found[made.key], made) if made.key in found else made
-    return tuple(found.values())
+    adopted = key.adopted([maker.seen(finding) for finding in told.findings], issues)
+    found: dict[str, tuple[Seen, Finding]] = {}
+    for made, finding in zip(adopted, told.findings, strict=True):
+        known = found.get(made.key)
+        found[made.key] = (_joined(known[0], made), known[1]) if known else (made, finding)
+    return tuple(maker.told_of(made, finding) for made, finding in found.values())
 
 
 def _joined(one: Seen, other: Seen) -> Seen:
@@ -78,16 +64,21 @@ class _Maker:
     def seen(self, finding: Finding) -> Seen:
         broken = [self.by_id[cell] for cell in finding.gates if self.broken(cell)]
         identity = key.key(key.parts(finding, self.told.verdicts, self.told.toolchain))
-        story = self.stories.get(id(finding))
-        title, body = self.text(story, identity) if story else (finding.id, "")
         good = self.history.last_good(self.told.model, self.told.toolchain, [v.cell.id for v in broken])
         return Seen(
             key=identity, cause=finding.id, kind=finding.kind, confidence=finding.confidence, model=self.told.model,
             toolchain=self.told.toolchain, cells={v.cell.id: v.definition for v in broken},
-            outcomes={v.cell.id: v.outcome for v in broken}, severe=any(map(_severe, broken)), title=title, body=body,
+            outcomes={v.cell.id: v.outcome for v in broken}, severe=any(map(_severe, broken)),
+            title=finding.id, body="",
             refuted=frozenset(finding.refuted), waived=self.excuse(broken), good_sha=good.sha if good else None,
             since=self.since(good),
         )  # fmt: skip
+
+    def told_of(self, made: Seen, finding: Finding) -> Seen:
+        """Return a Seen with the title and text of its issue."""
+        story = self.stories.get(id(finding))
+        title, body = self.text(story, made.key) if story else (made.title, made.body)
+        return dataclasses.replace(made, title=title, body=body)
 
     def broken(self, cell: str) -> bool:
         return cell in self.by_id and self.by_id[cell].outcome in BROKEN

@@ -3,9 +3,11 @@
 Models, sizes, dates and counts are no part of it: those are rows of the issue.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from bot.github.model import Issue, Seen
 from bot.records import Cell, Finding, Outcome, Verdict
 
 VERSION = 1  # a change of the recipe migrates issues instead of doubling them
@@ -68,3 +70,27 @@ def key(things: Sequence[str]) -> str:
 def umbrella(toolchain: str) -> str:
     """Return the key of the issue that gathers a storm of new causes."""
     return key((f"v{VERSION}", "umbrella", toolchain))
+
+
+def adopted(findings: Sequence[Seen], issues: Sequence[Issue]) -> tuple[Seen, ...]:
+    """Give a finding without an issue of its key the key of one it plainly is.
+
+    A run of some gates only sees a cause on fewer format pairs, and so with another first pair: the same
+    cause of the same toolchain on one of the same gates is the same issue, an open one before a closed one.
+    """
+    known = {issue.state.key for issue in issues if issue.state}
+    found = {seen.key for seen in findings}
+    return tuple(seen if seen.key in known else _adopted(seen, issues, found) for seen in findings)
+
+
+def _adopted(seen: Seen, issues: Sequence[Issue], others: set[str]) -> Seen:
+    fits = [
+        issue
+        for issue in issues
+        if (state := issue.state)
+        and (state.cause, state.toolchain) == (seen.cause, seen.toolchain)
+        and state.key not in others
+        and any(row.cell in seen.cells for row in state.rows)
+    ]
+    best = max(fits, key=lambda issue: (issue.open, -issue.number if issue.open else issue.number), default=None)
+    return dataclasses.replace(seen, key=best.state.key) if best and best.state else seen

@@ -122,10 +122,14 @@ def test_a_good_run_is_a_success(hub: Hub, client: Client) -> None:
     assert not hub.issues and next(iter(hub.checks.values()))["conclusion"] == "success"
 
 
-def test_a_gate_without_a_cause_is_filed_as_unexplained(hub: Hub, client: Client) -> None:
-    made = dataclasses.replace(judgements.planted(), findings=())
-    work(client, run_of(hub.commit()), made)
-    assert hub.issues[1]["title"].startswith("UNKNOWN-001")
+def test_a_run_of_one_gate_finds_the_issue_that_all_gates_made(hub: Hub, client: Client) -> None:
+    first = work(client, run_of(hub.commit()), judgements.planted())
+    made = judgements.planted()
+    finding = dataclasses.replace(made.findings[0], gates=made.findings[0].gates[2:3])
+    fewer = tuple(v for v in made.verdicts if v.cell.id in finding.gates)
+    some = dataclasses.replace(made, findings=(finding,), verdicts=fewer)
+    work(client, run_of(hub.commit(), id=8), some, history=first.history)
+    assert len(hub.issues) == 1 and "8.1/" in hub.issues[1]["body"]
 
 
 def test_since_when_names_the_last_good_commit_and_what_changed_between(hub: Hub, client: Client) -> None:
