@@ -86,7 +86,8 @@ def _in_groups(scale: F64) -> bool:
     """Tell whether neighbouring columns share their scales in groups: then these are the scales of blocks."""
     if scale.size % GROUP or scale.size < 2 * GROUP:
         return False
-    return bool((np.ptp(scale.reshape(-1, GROUP), axis=1) <= 1e-3 * np.abs(scale).max()).all())
+    groups = np.abs(scale).reshape(-1, GROUP)
+    return bool((np.ptp(groups, axis=1) <= 1e-2 * groups.max(axis=1)).all())
 
 
 def blocks(x: F32, y: F32) -> Fitted:

@@ -82,8 +82,9 @@ def _nearest(x: F32, row: F32, near: int) -> int:
     """Return the row of X that points most like `row`."""
     low, high = (0, len(x)) if x.size <= LARGEST else (max(0, near - 4096), near + 4096)
     part = x[low:high]
-    norms = np.sqrt(np.square(part).sum(axis=1, dtype=np.float64)) + 1e-30
-    return low + int(np.argmax((part @ row) / norms))
+    with np.errstate(all="ignore"):
+        norms = np.sqrt(np.square(part).sum(axis=1, dtype=np.float64)) + 1e-30
+        return low + int(np.argmax(np.nan_to_num((part @ row) / norms)))
 
 
 def _shifted(case: Case, start: int, by: int) -> Move:
