@@ -87,7 +87,8 @@ def lines(scratch: Path, *, whole: bool) -> Iterator[str]:
         subprocess.run([sys.executable, "-m", "bot", "convert", str(LARGE), str(other)], check=True, cwd=ROOT)
         took, resident = peak([sys.executable, "-m", "bot", "diff", str(LARGE), str(other)])
         size = LARGE.stat().st_size + other.stat().st_size
-        yield f"diff of {LARGE.name} and its APR: peak {resident / 2**20:.0f} MiB, {resident / size:.2f} of the files, {took:.0f} s"
+        what = f"diff of {LARGE.name} and its APR"
+        yield f"{what}: peak {resident / 2**20:.0f} MiB, {resident / size:.2f} of the files, {took:.0f} s"
     if whole and SMALL.is_file():
         book = ROOT / "playbooks" / "smollm2-135m-quick.playbook.yaml"
         argv = [sys.executable, "-m", "bot", "run", str(book), "--model", str(SMALL), "--out", str(scratch / "out")]
@@ -95,7 +96,7 @@ def lines(scratch: Path, *, whole: bool) -> Iterator[str]:
         took, _ = peak(argv)
         now = os.times()
         spent = now.children_user + now.children_system - used.children_user - used.children_system
-        yield f"quick playbook of {SMALL.name}: {took:.0f} s, {spent:.0f} s of processor, {took / spent:.2f} wall to processor"
+        yield f"quick playbook of {SMALL.name}: {took:.0f} s, {spent:.0f} s of processor time"
 
 
 def main() -> None:

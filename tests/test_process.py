@@ -11,7 +11,11 @@ import pytest
 from bot import process
 from bot.process import Child, run
 
-FORKS = "import os, pathlib, sys, time\npid = os.fork()\nif pid: pathlib.Path(sys.argv[1]).write_text(str(pid))\ntime.sleep(600)"
+FORKS = """import os, pathlib, sys, time
+pid = os.fork()
+if pid: pathlib.Path(sys.argv[1]).write_text(str(pid))
+time.sleep(600)
+"""
 
 
 def python(code: str, *argv: str) -> list[str]:
