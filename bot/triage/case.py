@@ -111,10 +111,8 @@ def residual(predicted: F32, found: F32) -> float:
     if predicted.shape != found.shape or not predicted.size:
         return float("inf")
     with np.errstate(all="ignore"):
-        with np.errstate(all="ignore"):
         error = np.subtract(predicted, found, dtype=np.float32).ravel()
-        norm = float(np.linalg.norm(predicted.astype(np.float32, copy=False).ravel()))
-        off = float(np.linalg.norm(error))
+        norm, off = _norm(predicted.astype(np.float32, copy=False).ravel()), _norm(error)
     if not (np.isfinite(off) and np.isfinite(norm)):
         return _finite_residual(predicted.ravel(), found.ravel(), error)
     return _relative(off, norm)
