@@ -13,7 +13,8 @@ MODULES = sorted(BOT.rglob("*.py"))
 LAYERS: tuple[set[str], ...] = (
     {"__main__"},
     {"cli"},
-    {"report", "github"},
+    {"github"},
+    {"report"},
     {"triage"},
     {"suite"},
     {"probes"},

@@ -5,12 +5,13 @@ out=requalify-out
 mkdir -p "$out/merged"
 "$REQUALIFY" fetch --out "$out/artifacts"
 "$REQUALIFY" fetch --state --out "$out/state"
-plan=()
+plan=() costs=()
+if [ -f "$out/state/costs.json" ]; then costs=(--costs "$out/state/costs.json"); fi
 if [ -f "$out/artifacts/0/plan.json" ]; then plan=(--plan "$out/artifacts/0/plan.json"); fi
 if [ -f "$out/artifacts/0/problems.txt" ]; then cp "$out/artifacts/0/problems.txt" "$out/merged/"; fi
 if compgen -G "$out/artifacts/*/*/evidence.jsonl" > /dev/null; then
   # 4: a shard is missing, which the merged journal says itself
-  "$REQUALIFY" merge "$out/artifacts" --each --out "$out/merged" "${plan[@]}" || [ $? = 4 ]
+  "$REQUALIFY" merge "$out/artifacts" --each --out "$out/merged" "${plan[@]}" "${costs[@]}" || [ $? = 4 ]
 elif [ ! -f "$out/merged/problems.txt" ]; then
   echo "error: the run left neither evidence nor mistakes of playbooks; look at its own log" >&2
   exit 4

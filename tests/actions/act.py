@@ -44,8 +44,8 @@ gates: [G0-FORMAT-*, F-CONV-G-A, F-CONV-CARD-001, F-CONV-IDEM-001]
 class Repository:
     """A repository that uses requalify, and the events that happen to it."""
 
-    def __init__(self, folder: Path, hub: Hub, url: str) -> None:
-        self.folder, self.hub, self.url = folder / "repository", hub, url
+    def __init__(self, folder: Path, hub: Hub, url: str, *, gpu: bool = False) -> None:
+        self.folder, self.hub, self.url, self.gpu = folder / "repository", hub, url, gpu
         self.artifacts = folder / "artifacts"
         self.scratch = folder
         self._copy_workflows()
@@ -62,7 +62,10 @@ class Repository:
             for line in UNKNOWN:
                 self.changed += text.count(line)
                 text = text.replace(line, "")
-            path.write_text(text)
+            # nothing is installed: the action's own default, below, is the Python this test runs in
+            text = text.replace("          python: ${{ inputs.python }}\n", "")
+            # a caller without a GPU sets the input `runs-on`; events other than calls cannot
+            path.write_text(text if self.gpu else text.replace(', "gpu"]', "]").replace("|| 'gpu'", "|| 'cpu'"))
         action = self.folder / ".github" / "actions" / "requalify" / "action.yml"
         installed = action.read_text().replace('default: ""', f'default: "{sys.executable}"')
         action.write_text(installed.replace(f'default: "{sys.executable}"', 'default: ""', 1))  # `extra` stays empty

@@ -70,7 +70,8 @@ def test_a_pull_request_from_a_fork_is_qualified_and_told_and_moves_nothing(repo
     sha = repository.broken()
     number = hub.pull(sha, owner="fork")
     names = qualified(repository, "pull_request", pull_request(sha, number), 11, branch="topic", fork=True)
-    assert names == ["requalify-evidence-0", "requalify-evidence-1"]
+    assert names == [f"requalify-evidence-{job}" for job in range(len(names))]
+    assert len(names) > 2
     published(repository, finished("pull_request", sha, 11, owner="fork", branch="topic", own=False), 12)
     (check,) = hub.checks.values()
     assert (check["conclusion"], check["head_sha"]) == ("failure", sha)
@@ -81,6 +82,17 @@ def test_a_pull_request_from_a_fork_is_qualified_and_told_and_moves_nothing(repo
     # the same again: the one comment is edited, nothing is added
     published(repository, finished("pull_request", sha, 11, owner="fork", branch="topic", own=False), 13)
     assert len(hub.comments_on(number)) == 1
+
+
+def test_a_runner_without_the_gpu_it_promises_is_sick_and_the_product_is_not_blamed(hub: Hub, tmp_path: Path) -> None:
+    with serve(hub) as url:
+        repository = Repository(tmp_path, hub, url, gpu=True)
+        sha = repository.broken()
+        qualified(repository, "schedule", {"repository": payload("pull_request")["repository"]}, 41)
+        published(repository, finished("schedule", sha, 41), 42)
+    (check,) = hub.checks.values()
+    assert check["conclusion"] == "neutral"
+    assert not hub.issues
 
 
 def test_a_night_that_fails_files_one_issue_and_a_better_night_is_remembered(repository: Repository, hub: Hub) -> None:
