@@ -164,10 +164,15 @@ def _run(plan: Plan, options: "Options") -> tuple[Judgement, list[Path]]:
             click.echo(f"stopped at {run.stopped.cell.id} ({run.policy.value}); {left} cells not reached", err=True)
         if run.stopped and options.fail_fast:
             click.echo(f"diagnostics: {write(run, run.stopped)}", err=True)
-        with Progress(None) as progress:
-            for experiment in explain(run.pairs(), journal.read(run.path)):
-                progress.tried(experiment)
-                run.record(experiment)
+        try:
+            with Progress(None) as progress:
+                for experiment in explain(run.pairs(), journal.read(run.path)):
+                    progress.tried(experiment)
+                    run.record(experiment)
+        except Exception:
+            # what was measured is worth its reports even when explaining it fails
+            report.write_all(judge(journal.read(options.out)), options.out)
+            raise
         run.end()
     judged = judge(journal.read(options.out))
     return judged, report.write_all(judged, options.out)
