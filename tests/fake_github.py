@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -26,6 +27,7 @@ from bot.github.client import Client, Patience
 
 SUBSET = Path(__file__).parent / "github" / "openapi" / "subset.json"
 BOT = "github-actions[bot]"
+RETRY_AFTER = "7"
 MAINTAINER, STRANGER = "maintainer", "stranger"
 
 
@@ -121,6 +123,7 @@ class Hub:
         self.faults: list[Fault] = []
         self.drop_labels = self.no_checks = self.no_statuses = False
         self.port = 0  # set when it is served
+        self.hang_s = 1.2  # longer than the impatient client of the tests waits
         self.lag = 0  # list requests that do not show the newest issue yet
         self.on_request: Any = None  # called before every request, to play somebody else
         self.log: list[tuple[str, str]] = []
@@ -473,6 +476,7 @@ def _title(text: str) -> None:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     hub: Hub
+    hanging = False
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -494,6 +498,8 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = error.status, {"message": error.message}, error.headers
         if answer is not None:
             self._send(*answer)
+        elif self.hanging:
+            time.sleep(self.hub.hang_s)
         return None
 
     def _blob(self, identity: int) -> None:
@@ -531,6 +537,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refusal(502, "Bad Gateway")
         if fault in {"drop-after", "hang"}:
             self.close_connection = True
+            self.hanging = fault == "hang"
             return None
         return (status, *self._page(answer, query))
 
@@ -599,7 +606,7 @@ def _refuse(kind: str) -> None:
         "410": Refusal(410, "Issues are disabled for this repo"),
         "404": Refusal(404, "Not Found"),
         "403-secondary": Refusal(403, secondary),
-        "403-secondary-header": Refusal(403, secondary, Retry_After="7"),
+        "403-secondary-header": Refusal(403, secondary, Retry_After=RETRY_AFTER),
         "429": Refusal(429, "Too Many Requests", Retry_After="3"),
         "primary": Refusal(
             403, "API rate limit exceeded for installation", X_RateLimit_Remaining="0", X_RateLimit_Reset="1030"
@@ -624,7 +631,7 @@ def serve(hub: Hub) -> Iterator[str]:
         server.server_close()
 
 
-def connect(url: str, sleeps: list[float] | None = None, ceiling: float = 120.0) -> Client:
+def connect(url: str, sleeps: list[float] | None = None, ceiling: float = 120.0, timeout_s: int = 15) -> Client:
     """A client of the fake that notes its sleeps instead of sleeping; the clock stands at 1000."""
     patience = Patience(ceiling_s=ceiling, sleep=(sleeps if sleeps is not None else []).append, clock=lambda: 1000.0)
-    return Client("o/r", "t0ken", base_url=url, login=BOT, patience=patience, pause_s=0)
+    return Client("o/r", "t0ken", base_url=url, login=BOT, patience=patience, pause_s=0, timeout_s=timeout_s)

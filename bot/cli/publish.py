@@ -91,11 +91,13 @@ def _believed(run: Run, commits: Sequence[str | None]) -> Run:
 def _cases(judged: Sequence[Judgement], bases: Sequence[Judgement], run: Run) -> list[Case]:
     """Pair each judged journal with the base's of the same playbook; one alone is of any name."""
     known = {findings.part(one.header): view(one) for one in bases}
-    cases = []
+    cases: list[Case] = []
     for one in judged:
         part = findings.part(one.header)
         alone = next(iter(known.values())) if len(known) == len(judged) == 1 else None
-        cases.append(Case(told=view(findings.completed(one, run)), part=part, base=known.get(part, alone)))
+        same = sum(case.part.split("~")[0] == part for case in cases)
+        name = f"{part}~{same + 1}" if same else part
+        cases.append(Case(told=view(findings.completed(one, run)), part=name, base=known.get(part, alone)))
     return cases
 
 

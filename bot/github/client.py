@@ -111,9 +111,10 @@ class Client:
         message = str((error.data or {}).get("message", "")).lower() if isinstance(error.data, dict) else ""
         if error.status in {403, 429}:
             if "retry-after" in headers:
-                return float(headers["retry-after"]) + 1
+                return _seconds(headers["retry-after"], 60.0) + 1
             if headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in headers:
-                return max(float(headers["x-ratelimit-reset"]) - self._patience.clock(), 0) + 1
+                now = self._patience.clock()
+                return max(_seconds(headers["x-ratelimit-reset"], now + 60) - now, 0) + 1
             if error.status == 429 or "rate limit" in message:
                 return 60.0 * float(2**attempt)
         if error.status >= 500 and verb in _REPEATABLE:
@@ -371,6 +372,12 @@ class Client:
         """Set a commit status; the latest of a context counts, so repeating it is harmless."""
         path = f"{self._root}/statuses/{sha}"
         self._ensure(lambda: self._post(path, dict(data)), lambda: None)
+
+
+def _seconds(text: object, otherwise: float) -> float:
+    """Return a header's seconds; a proxy may write a date there, or anything."""
+    told = str(text).strip()
+    return float(told) if told.isdecimal() and len(told) < 12 else otherwise
 
 
 def _when(text: str) -> datetime:

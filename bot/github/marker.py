@@ -148,6 +148,8 @@ def _state(data: dict[str, Any]) -> State:
     """Build a State, refusing fields of the wrong type: the body is editable by people."""
     rows = tuple(_typed(Row(**row)) for row in data.pop("rows"))
     for name in {"members", "corrected", "since", "runs"} & set(data):
+        if not isinstance(data[name], list):
+            raise TypeError(name)
         data[name] = tuple(str(item) for item in data[name])
     return _typed(State(**data, rows=rows))
 

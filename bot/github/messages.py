@@ -28,6 +28,10 @@ def spans(items: Iterable[object], most: int = 8) -> str:
     return ", ".join(span(item) for item in every[:most]) + more
 
 
+def _gates(count: int) -> str:
+    return f"{count} gate{'s' * (count != 1)}"
+
+
 def run_link(run: Run) -> str:
     """Return the run and its commit."""
     return f"[run {run.id}]({run.url}) on {span(run.sha[:12])}"
@@ -42,7 +46,7 @@ def closed(passes: int, run: Run, state: State) -> str:
     """Say that the issue is closed and on what proof."""
     cells = len({row.cell for row in state.rows})
     return (
-        f"Closed: {cells} gate{'s' * (cells != 1)} of this issue held in {passes} runs in a row, under the definitions "
+        f"Closed: {_gates(cells)} of this issue held in {passes} runs in a row, under the definitions "
         f"by which {'they' if cells != 1 else 'it'} failed, on commits that contain the fix. Last: {run_link(run)}."
     )
 
@@ -105,7 +109,7 @@ def umbrella_title(count: int, toolchain: str) -> str:
 
 def umbrella_body(members: Sequence[Seen]) -> str:
     """List the causes an umbrella gathers."""
-    lines = [f"- {span(item.cause)}: {span(item.title, 200)} ({len(item.cells)} gates)" for item in members]
+    lines = [f"- {span(item.cause)}: {span(item.title, 200)} ({_gates(len(item.cells))})" for item in members]
     return "\n".join(
         [
             "So many new causes in one run are more often one change of the environment than as many defects.",

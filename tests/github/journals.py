@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Small journals as a run would write them: one that holds, one with transposed matrices, one whose disk was full."""
 
 from pathlib import Path

@@ -1,5 +1,6 @@
 """The client against a GitHub that fails in every way it fails."""
 
+import fake_github
 import pytest
 from fake_github import BOT, Fault, Hub, connect, serve
 
@@ -20,6 +21,13 @@ def test_a_lost_answer_to_a_creation_gives_one_issue_and_its_number(hub: Hub, cl
     assert client.create_issue("t", body(), ("requalify",), "k1") == 1
     assert len(hub.issues) == 1
     assert hub.writes() == [("POST", "/repos/o/r/issues")]
+
+
+def test_a_server_that_never_answers_gives_one_issue_too(hub: Hub, sleeps: list[float]) -> None:
+    hub.faults = [Fault("hang", "POST", "/issues")]
+    with serve(hub) as url:
+        assert connect(url, sleeps, timeout_s=1).create_issue("t", body(), ("requalify",), "k1") == 1
+    assert len(hub.issues) == 1 and hub.writes() == [("POST", "/repos/o/r/issues")]
 
 
 def test_a_lost_answer_and_a_lagging_list_still_give_one_issue(hub: Hub, client: Client, sleeps: list[float]) -> None:
@@ -48,12 +56,53 @@ def test_a_refusal_for_rate_is_waited_out_as_github_says(
     assert len(hub.issues) == 1
 
 
+@pytest.mark.parametrize(
+    ("header", "waited"), [("7", 8.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 61.0), ("-5", 61.0), ("", 61.0)]
+)
+def test_whatever_stands_in_retry_after_the_wait_is_sane(
+    hub: Hub, client: Client, sleeps: list[float], monkeypatch: pytest.MonkeyPatch, header: str, waited: float
+) -> None:
+    monkeypatch.setattr(fake_github, "RETRY_AFTER", header)
+    hub.faults = [Fault("403-secondary-header", "GET")]
+    client.issues()
+    assert sleeps == [waited]
+
+
 def test_sleeping_has_a_ceiling(hub: Hub) -> None:
     sleeps: list[float] = []
     hub.faults = [Fault("403-secondary", "GET", times=9)]
     with serve(hub) as url, pytest.raises(TalkError, match="403"):
         connect(url, sleeps, ceiling=100).issues()
     assert sleeps == [60.0]
+
+
+def test_a_primary_limit_far_away_is_not_waited_for(hub: Hub, sleeps: list[float]) -> None:
+    hub.faults = [Fault("primary", "GET", times=9)]
+    with serve(hub) as url, pytest.raises(TalkError, match="rate limit"):
+        connect(url, sleeps, ceiling=20).issues()
+    assert sleeps == []
+
+
+def test_a_write_that_was_refused_for_rate_is_sent_again_and_done_once(hub: Hub, client: Client) -> None:
+    number = hub.write_issue(BOT, "t", "b", ("requalify",))
+    hub.faults = [Fault("429", "POST", "/comments"), Fault("403-secondary-header", "POST", "/reactions")]
+    comment = client.ensure_comment(number, "<!-- requalify:comment x -->", "hello")
+    client.react(comment, "eyes")
+    assert len(hub.comments_on(number)) == 1 and len(hub.reactions[comment]) == 1
+
+
+def test_a_refusal_for_good_is_not_repeated(hub: Hub, client: Client, sleeps: list[float]) -> None:
+    hub.no_checks = True
+    with pytest.raises(TalkError, match="not accessible"):
+        client.ensure_check({"name": "n", "head_sha": "a" * 40, "external_id": "x"}, fresh=True)
+    assert len(hub.log) == 1 and sleeps == []
+
+
+def test_labels_that_are_added_keep_those_of_people(hub: Hub, client: Client) -> None:
+    number = hub.write_issue(BOT, "t", "b", ("requalify", "theirs"))
+    hub.faults = [Fault("502-after", "POST", "/labels")]
+    client.label(number, ("flaky",))
+    assert [label["name"] for label in hub.issues[number]["labels"]] == ["requalify", "theirs", "flaky"]
 
 
 def test_reads_and_edits_survive_a_502(hub: Hub, client: Client) -> None:
