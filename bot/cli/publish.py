@@ -10,7 +10,7 @@ import click
 
 from bot import journal
 from bot.errors import UserError
-from bot.github import event, findings, history, problems, publish, reader
+from bot.github import changes, event, findings, history, problems, publish, reader
 from bot.github.client import API, LOGIN, Client
 from bot.github.model import Run
 from bot.github.publish import Case, Publication, Told
@@ -48,7 +48,8 @@ def command(path: Path, repo: str, pull: int | None, base: Path | None, known: P
     """
     run = _run(repo, dry_run)
     wrong = problems.read(path) if path.is_dir() else None
-    judged = [] if wrong and not _journal_in(path) else [reader.judged(found) for found in reader.journals(path)]
+    places = [] if wrong and not _journal_in(path) else reader.journals(path)
+    judged = [reader.judged(found) for found in places]
     run = _believed(run, [one.header.commit for one in judged])
     before = history.load(known)
     cases = _cases(judged, [reader.judged(found) for found in reader.journals(base)] if base else [], run)
@@ -57,6 +58,9 @@ def command(path: Path, repo: str, pull: int | None, base: Path | None, known: P
     _tell(done, work, wrong)
     if known and not dry_run and run.trusted:
         history.save(known, work.history)
+        for told, found in zip(done, places, strict=True):
+            if changes.is_base(told.case.told, told.case.base, run):
+                history.keep_base(known, told.case.part, found / journal.NAME if found.is_dir() else found)
     if work.failed:
         raise UserError("; ".join(work.failed), where=repo, hint="the next run brings it up to date")
 
@@ -95,8 +99,8 @@ def _cases(judged: Sequence[Judgement], bases: Sequence[Judgement], run: Run) ->
     for one in judged:
         part = findings.part(one.header)
         alone = next(iter(known.values())) if len(known) == len(judged) == 1 else None
-        same = sum(case.part.split("~")[0] == part for case in cases)
-        name = f"{part}~{same + 1}" if same else part
+        same = sum(case.part == part or case.part.startswith(f"{part}.") for case in cases)
+        name = f"{part}.{same + 1}" if same else part
         cases.append(Case(told=view(findings.completed(one, run)), part=name, base=known.get(part, alone)))
     return cases
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from bot.github.model import Issue, Seen
+from bot.github.model import Issue, Run, Seen
 from bot.github.waivers import Waiver, Waivers
 from bot.records import Outcome, Verdict
 from bot.report.markdown import Md, prose
@@ -103,6 +103,19 @@ def _lost(told: View, base: View | None) -> tuple[GateRow, ...]:
 def _went(verdict: Verdict, now: Mapping[str, Outcome]) -> bool:
     after = now.get(verdict.cell.id)
     return verdict.outcome in JUDGED and (after is None or after in UNKNOWN)
+
+
+def is_base(told: View, base: View | None, run: Run) -> bool:
+    """Return whether pull requests may be compared with this run from now on.
+
+    It must be of the default branch and whole, and know at least what was known: a machine that failed does
+    not make known failures new.
+    """
+    now = _outcomes(told)
+    known = [v.cell.id for v in base.verdicts if v.outcome in JUDGED] if base else []
+    forgotten = [cell for cell in known if now.get(cell) in UNKNOWN]
+    judged = any(outcome in JUDGED for outcome in now.values())
+    return run.trusted and not run.partial and told.complete and judged and not forgotten
 
 
 def where(issues: Iterable[Issue], findings: Iterable[Seen]) -> dict[str, int]:

@@ -6,6 +6,7 @@ Pure but for `load` and `save`.
 import dataclasses
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from bot.errors import UserError
 
 NAME = "history.json"
+BASE = "base"  # folder of the last evidence of each playbook on the default branch
+BASES = 24
 _KEYS = 500
 _GOOD = 4_000
 _SIZE = 16 << 20
@@ -128,3 +131,18 @@ def save(folder: Path, history: History) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"the history can not be kept: {error.strerror}", where=str(folder)) from None
+
+
+def keep_base(folder: Path, part: str, journal: Path) -> bool:
+    """Keep a journal as the last evidence of a playbook: what pull requests are compared with; tell whether it was."""
+    place = folder / BASE / part
+    try:
+        if not place.exists() and len(list((folder / BASE).glob("*"))) >= BASES:
+            return False
+        place.mkdir(parents=True, exist_ok=True)
+        temporary = place / f".{os.getpid()}"
+        shutil.copyfile(journal, temporary)
+        temporary.replace(place / "evidence.jsonl")
+    except OSError as error:
+        raise UserError(f"the evidence can not be kept: {error.strerror}", where=str(place)) from None
+    return True

@@ -92,13 +92,33 @@ def test_mild_failures_are_observed_once_and_remembered_in_the_history(teller: T
     assert isinstance(error, UserError) and "not a history" in str(error)
 
 
+def test_the_evidence_pull_requests_are_compared_with_is_that_of_the_last_whole_run(teller: Teller) -> None:
+    kept = teller.folder / "state" / "base" / "demo-quick" / "evidence.jsonl"
+
+    def last() -> str:
+        return json.loads(kept.read_text().split("\n", maxsplit=1)[0])["commit"]
+
+    first = teller.hub.commit()
+    teller.qualified("planted", first)
+    assert last() == first
+    teller.qualified("infra", teller.hub.commit(), base="state/base")
+    assert last() == first, "a machine that failed knows less"
+    asked = {"event": "workflow_dispatch", "display_title": "requalify request=1 target=default"}
+    teller.qualified("good", teller.hub.branches["main"], base="state/base", **asked)
+    assert last() == first, "a run of some gates knows less"
+    teller.qualified("good", teller.hub.commit(), base="state/base", event="pull_request", head_branch="topic")
+    assert last() == first, "a pull request is not the default branch"
+    teller.qualified("good", sha := teller.hub.commit(), base="state/base")
+    assert last() == sha
+
+
 def test_several_playbooks_of_a_run_are_published_at_once(teller: Teller) -> None:
     teller.qualified("good", teller.hub.commit())
     folder = teller.folder / "all"
     for what in ("good", "planted"):
         journals.write(folder / what, what, teller.hub.branches["main"])
     done = ran("publish", str(folder), "--repo", "o/r")
-    assert done.exit_code == 0 and "demo-quick: success" in done.output and "demo-quick~2: failure" in done.output
+    assert done.exit_code == 0 and "demo-quick: success" in done.output and "demo-quick.2: failure" in done.output
     assert len(teller.hub.checks) == 2  # the first was there already
 
 
