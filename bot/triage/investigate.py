@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot import gates
 from bot.compare.diff import HEAD
-from bot.formats._base import FormatError
+from bot.errors import UserError
 from bot.journal import Journal
 from bot.records import Experiment, Finding, Outcome, Verdict
 from bot.suite.pairs import TestedPair
@@ -47,7 +47,7 @@ class _Seen:
         key = (tested.source, result)
         if key not in self._done:
             self._done[key] = []
-            with contextlib.suppress(FormatError):
+            with contextlib.suppress(UserError):
                 pair = open_pair(tested.source, result, asked=tested.asked)
                 try:
                     self._done[key] = examine(pair, tested.name)
