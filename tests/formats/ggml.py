@@ -96,6 +96,9 @@ def _generate(path: str, count: int, prompt: list[int]) -> list[int]:
     parameters = lib.llama_context_default_params()
     parameters.words[0] = 128  # n_ctx
     context = lib.llama_init_from_model(model, parameters)
+    # threads that wait for each other by spinning cost more than they give on models this small
+    lib.llama_set_n_threads.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32]
+    lib.llama_set_n_threads(context, 1, 1)
     vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
     found: list[int] = []
     ids = prompt
