@@ -228,6 +228,8 @@ def _verdict(
 ) -> TensorDiff:  # fmt: skip
     rel = total.rel_rmse if total else None
     recomputed = None if total and total.bit_equal else recomputed
+    if total and total.unequal_nonfinite:
+        recomputed = False  # what became infinite by the rules of its type is lost all the same
     if total and (total.bit_equal or not pair.a.info.count):
         verdict = Agreement.EQUAL
     elif total and (recomputed or (_finite(rel) and budget.holds(total) and not damaged)):

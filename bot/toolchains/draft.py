@@ -24,6 +24,7 @@ class DraftTensor:
     packed: Callable[[], Bytes] | None = None  # bytes to copy, when nothing has to be computed
     recode: Callable[[Bytes], Bytes] | None = None  # changes the encoded bytes (plants)
     stored_as: str | None = None  # how the bytes really are encoded, where the label lies (plants)
+    size: int | None = None  # bytes in the file, where shape and type do not tell (plants)
     was: Change = Change.NONE  # what the source's container had done to it
     asks: Change = Change.NONE  # what the target's container has done to it
 
@@ -43,7 +44,7 @@ class DraftTensor:
         def chunks() -> Any:
             yield self.data()
 
-        size = blocks.nbytes(self.stored_as or self.dtype, self.shape)
+        size = self.size or blocks.nbytes(self.stored_as or self.dtype, self.shape)
         return OutTensor(name=self.name, dtype=self.dtype, shape=self.shape, nbytes=size, chunks=chunks())
 
     @property

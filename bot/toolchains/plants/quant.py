@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -141,6 +142,48 @@ def _infinite_scales(dtype: str) -> Recode | None:
     return change
 
 
+def _without_padding(draft: Draft, chosen: Chosen) -> Draft:
+    """QUANT-007: rows are quantized as padded to 256, which APR does, and written one behind the other instead."""
+
+    def change(tensor: DraftTensor) -> DraftTensor | None:
+        if draft.format != "apr" or len(tensor.shape) != 2 or not tensor.shape[1] % 256:
+            return None
+        size = tensor.shape[0] * -(-tensor.shape[1] // 256) * blocks.TYPES["Q4_K"].nbytes
+        packed = functools.partial(_run_on, tensor.values, size)
+        return dataclasses.replace(tensor, dtype="Q4_K", packed=packed, recode=None, size=size)
+
+    return each(draft, chosen, change)
+
+
+def _run_on(values: Callable[[], F32], size: int) -> Bytes:
+    flat = values().reshape(-1)
+    padded = np.concatenate([flat, np.zeros(-flat.size % 256, np.float32)])
+    encoded = q4_k(padded.reshape(-1, 256)).reshape(-1)
+    return np.concatenate([encoded, np.zeros(size - encoded.size, np.uint8)])
+
+
+def q4_k(values: F32) -> Bytes:
+    """Return super-blocks of Q4_K, (blocks, 144), of (blocks, 256) values, scales taken from the extremes."""
+    parts = values.reshape(-1, 8, 32)
+    low = np.minimum(parts.min(axis=2), 0)
+    step = (parts.max(axis=2) - low) / 15
+    d, d_min = (part.max(axis=1, keepdims=True).astype(np.float16) for part in (step / 63, -low / 63))
+    scales, minima = (_six_bits(part, of) for part, of in ((step, d), (-low, d_min)))
+    unit = np.maximum(d.astype(np.float32) * scales, 1e-30)[:, :, None]
+    codes = np.clip(np.rint((parts + (d_min.astype(np.float32) * minima)[:, :, None]) / unit), 0, 15).astype(np.uint8)
+    halves = codes.reshape(-1, 4, 2, 32)
+    sc, mn = scales.astype(np.uint8), minima.astype(np.uint8)
+    upper = [(sc[:, 4:] & 15) | (mn[:, 4:] & 15) << 4]
+    lower = [sc[:, :4] | (sc[:, 4:] >> 4) << 6, mn[:, :4] | (mn[:, 4:] >> 4) << 6]
+    fields = [d.view(np.uint8), d_min.view(np.uint8), *lower, *upper]
+    return np.concatenate([*fields, (halves[:, :, 0] | halves[:, :, 1] << 4).reshape(-1, 128)], axis=1).astype(np.uint8)
+
+
+def _six_bits(part: F32, of: Any) -> F32:
+    unit = np.maximum(of.astype(np.float32), 1e-30)
+    return np.asarray(np.clip(np.rint(part / unit), 0, 63), np.float32)
+
+
 PLANTS = {
     "QUANT-001": functools.partial(_by_type, _nibbles_side_by_side),
     "QUANT-002": functools.partial(_by_type, _fields_exchanged),
@@ -148,4 +191,5 @@ PLANTS = {
     "QUANT-004": _resized,
     "QUANT-005": _renamed,
     "QUANT-006": functools.partial(_by_type, _infinite_scales),
+    "QUANT-007": _without_padding,
 }

@@ -174,7 +174,7 @@ def schemes(dtype: str) -> tuple[Scheme, ...]:
             scales_move=moved,
         )
         for words, low, high in _orders(dtype)
-        for moved in ((False, True) if dtype.endswith("_K") else (False,))
+        for moved in ((False, True) if dtype.endswith("_K") and (np.diff(low) != 1).any() else (False,))
     ]
     others = [*_scales(dtype), *_zeros(dtype)]
     both = [_joined(order, other) for order, other in itertools.product(orders, others) if _unpacks(other)]
