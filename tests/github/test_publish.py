@@ -307,8 +307,10 @@ def test_the_answer_to_a_command_is_edited_into_the_result_with_the_delta(hub: H
     work(client, run_of(hub.commit()), judgements.planted())
     asked = hub.write_comment(MAINTAINER, 1, "/requalify")
     remembered = answers.Answer(request=asked, user=100, at=NOW.isoformat(), state="started")
+    other = hub.write_comment(BOT, 1, answers.written("Another", dataclasses.replace(remembered, request=asked + 900)))
     reply = hub.write_comment(BOT, 1, f"{answers.written('Started', remembered)}\n\n{answers.marker(asked)}")
     work(client, run_of(hub.commit(), id=8, request=asked), _mended(), judgements.planted())
+    assert hub.comments[other]["body"].startswith("Another")
     text = hub.comments[reply]["body"]
     assert "everything that was asked for held" in text and "Fixed since the last run: `F-CONV-G-A`" in text
     found = answers.read(hub.comments[reply])
