@@ -166,7 +166,7 @@ class Bench:
         if len(case.plants) == 1:
             self.hit[case.arch, case.plants[0]] = hit
         started = time.process_time()
-        done = investigate.diagnose(source, result)
+        done = investigate.diagnose(source, result, asked=case.config[3] or "")
         seconds = time.process_time() - started
         found = tuple(f.id for f in done.findings)
         defects = tuple(f.id for f in done.findings if f.kind is not CauseKind.CLEARS)
@@ -223,7 +223,7 @@ def cases(bench: Bench, archs: Sequence[str], causes: Sequence[str], *, quick: b
         if quick and drawn.random() > 0.12:
             continue
         for config in drawn.sample(CONFIGS, len(CONFIGS)):
-            yield Case(family="single", arch=arch, config=config, plants=(cause,)), 1 if quick else 3
+            yield Case(family="single", arch=arch, config=config, plants=(cause,)), 1 if quick else 2
     on_tensors = [cause for cause in causes if cause.startswith(ON_TENSORS)]
     for arch, cause in itertools.product(archs, on_tensors):
         drawn = random.Random(f"{bench.seed} {arch} {cause} limited")
@@ -233,7 +233,7 @@ def cases(bench: Bench, archs: Sequence[str], causes: Sequence[str], *, quick: b
         for where in ("layer=1", "head=0", drawn.choice(hit) if len(hit) > 1 else "layer=0"):
             yield Case(family="limited", arch=arch, config=drawn.choice(CONFIGS), plants=(f"{cause}:{where}",)), 1
     drawn = random.Random(f"{bench.seed} pairs")
-    for number in range(30 if quick else 400):
+    for number in range(20 if quick else 200):
         one, other = drawn.sample(on_tensors, 2) if len(on_tensors) > 1 else (causes[0], causes[0])
         halves = (":layer=0", ":layer=1") if number % 2 else ("", "")
         plants = (one + halves[0], other + halves[1])

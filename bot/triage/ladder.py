@@ -7,15 +7,14 @@ wrong rows of any reason look like it.
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from bot.formats._base import F32
 from bot.triage import moves as vocabulary
 from bot.triage.case import CONFIRM, EXACT, LARGE, Case
 from bot.triage.engine import Bench, Examined, spread
 from bot.triage.experiments.damage import mended
-from bot.triage.moves import Explanation, Move, Rows
+from bot.triage.moves import Explanation, Move, Variant
 
 Stage = Callable[[Bench], Iterator[Explanation]]
 DAMAGE, DAMAGED = "VALUE-010", "a few blocks overwritten"
@@ -90,7 +89,7 @@ def adaptive(bench: Bench) -> Iterator[Explanation]:
 
 def damaged(bench: Bench) -> Iterator[Explanation]:
     """All is right but a few blocks."""
-    if bench.same_shape and (found := _damage(bench, vocabulary.identity(bench.case.y.shape))):
+    if bench.same_shape and (found := _damage(bench, vocabulary.identity(bench.case.y.shape), bench.case.x)):
         yield found
 
 
@@ -99,7 +98,7 @@ def deep(bench: Bench) -> Iterator[Explanation]:
     case = bench.case
     for move in bench.moves(case.x.shape, case.y.shape):
         yield from _fitted(bench, move, 2, 9)
-        if found := _damage(bench, move):
+        if found := _damage(bench, move, case.x):
             yield found
     for variant, x, y in _readings(bench):
         for move in bench.moves(x.shape, y.shape):
@@ -107,6 +106,9 @@ def deep(bench: Bench) -> Iterator[Explanation]:
                 if found := bench.test(move, x, y, fit, variant):
                     yield found
         if x.shape == y.shape:
+            # damage under another decoding is no argument: it could as well be the decoding's own
+            if "source" in variant.facts and (found := _damage(bench, vocabulary.identity(y.shape), x, variant)):
+                yield found
             for fit in bench.fits(2, 9):
                 if found := bench.test(vocabulary.identity(y.shape), x, y, fit, variant):
                     yield found
@@ -116,7 +118,7 @@ STAGES: tuple[Stage, ...] = (plain, read_otherwise, adaptive, composed, damaged,
 BRIEF: tuple[Stage, ...] = (plain, adaptive, damaged)
 
 
-def _readings(bench: Bench) -> Iterator[tuple[vocabulary.Variant, F32, F32]]:
+def _readings(bench: Bench) -> Iterator[tuple[Variant, F32, F32]]:
     """Yield each other reading with both sides under it."""
     case = bench.case
     for variant in bench.variants():
@@ -148,27 +150,24 @@ def _two_moves(bench: Bench) -> Iterator[Explanation]:
                 yield dataclasses.replace(found, parts=(first.label, second.label))
 
 
-def _damage(bench: Bench, move: Move) -> Explanation | None:
-    """Look for damage under a move, on the whole tensor: a sample of rows could not tell few from many."""
-    if (bench.only is not None and DAMAGED not in bench.only) or move.shape != bench.case.y.shape:
+def _damage(bench: Bench, move: Move, x: F32, variant: Variant | None = None) -> Explanation | None:
+    """Look for damage on the whole tensor, all else right: a sample of rows could not tell few from many."""
+    y = bench.case.y
+    if (bench.only is not None and DAMAGED not in bench.only) or move.shape != y.shape:
         return None
     try:
-        predicted = move.predict(bench.case.x, slice(None))
+        value, facts = mended(move.predict(x, slice(None)), y, bench.case.loose)
     except (IndexError, ValueError):
         return None
-    value, facts = mended(predicted, bench.case.y, bench.case.loose)
-    causes = (*move.causes, DAMAGE)
+    causes = (*(variant.causes if variant else ()), *move.causes, DAMAGE)
     bench.tried.note(causes, value)
     if not value <= bench.case.loose:
         return None
-
-    def rerun(_: Rows) -> tuple[float, Mapping[str, Any]]:
-        return value, facts
-
-    parts = tuple(part for part in (move.label, DAMAGED) if part)
+    parts = tuple(part for part in (variant.label if variant else "", move.label, DAMAGED) if part)
+    stated = {**(variant.facts if variant else {}), **move.facts, **facts}
     return Explanation(
         causes=causes, label=", then ".join(parts), before=bench.before, after=value, rows_wrong=len(bench.wrong),
-        rows=bench.rows, facts={**move.facts, **facts}, parts=parts, freedom=9, limit=bench.case.loose, rerun=rerun,
+        rows=bench.rows, facts=stated, parts=parts, freedom=9, limit=bench.case.loose, rerun=lambda _: (value, facts),
     )  # fmt: skip
 
 

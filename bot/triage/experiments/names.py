@@ -15,7 +15,7 @@ from bot.triage.moves import Variant
 PROBE = 8  # rows by which a tensor is recognised
 NEAREST = 4  # tensors of like size tried under re-orderings, when none is recognised as it is
 EXPERT = re.compile(r"experts\.(\d+)\.")
-SIBLINGS = 4  # other tensors of a layer asked whether the whole layer moved
+UNLIKE = 0.7  # residual of two tensors that are neither the same nor one of them rounded
 
 
 def variants(case: Case) -> Iterator[Variant]:
@@ -57,9 +57,14 @@ def _conventions(case: Case, name: str) -> list[Slot]:
 
 def _recognised(case: Case, slot: Slot, convention: Slot) -> bool:
     rows = case.rows[np.linspace(0, len(case.rows) - 1, min(PROBE, len(case.rows))).astype(np.intp)]
-    found = case.y[rows]
-    predicted = _some_rows(case, slot, convention, rows)
-    return predicted is not None and residual(predicted, found) <= case.loose
+    predicted, found = _some_rows(case, slot, convention, rows), case.y[rows]
+    if predicted is None:
+        return False
+    if predicted.ndim < 2:
+        return residual(predicted, found) <= case.loose
+    # most rows, not all: a tensor in the wrong place may be damaged besides
+    alike = sum(residual(x, y) <= case.loose for x, y in zip(predicted, found, strict=True))
+    return alike * 2 > len(rows)
 
 
 def _some_rows(case: Case, slot: Slot, convention: Slot, rows: Index) -> F32 | None:
@@ -77,7 +82,8 @@ def _some_rows(case: Case, slot: Slot, convention: Slot, rows: Index) -> F32 | N
 
 def _alike(case: Case) -> Iterator[tuple[str, Slot]]:
     """Yield the candidates whose norm is nearest to this tensor's, when it is as near as rounding leaves it."""
-    norm = float(np.linalg.norm(case.y))
+    with np.errstate(all="ignore"):
+        norm = float(np.linalg.norm(case.y))
     if not np.isfinite(norm):
         return
     ranked = sorted(
@@ -128,8 +134,7 @@ def _whole_layer(case: Case, here: int, there: int) -> bool:
 
 
 def _siblings(case: Case, layer: int) -> list[str]:
-    names = [n for n in case.b.tensors if kind_and_layer(n)[1] == layer and n != case.name and "experts" not in n]
-    return names[:: max(1, len(names) // SIBLINGS)]
+    return [n for n in case.b.tensors if kind_and_layer(n)[1] == layer and n != case.name and "experts" not in n]
 
 
 def _moved(case: Case, name: str, there: int) -> bool | None:
@@ -143,7 +148,7 @@ def _moved(case: Case, name: str, there: int) -> bool | None:
     found = _rows(case.b, case.b.tensors[name], rows)
     own, other = (_rows(case.a, case.a.tensors[n], rows) for n in (name, theirs))
     near, far = residual(other, found), residual(own, found)
-    return None if near == far else near < far
+    return None if near == far or min(near, far) > UNLIKE else near < far
 
 
 def _rows(view: View, slot: Slot, rows: Index) -> F32:

@@ -14,6 +14,7 @@ Fitted = tuple[F32, dict[str, Any]] | None
 F64 = npt.NDArray[np.float64]
 GROUP = 32  # values that share a scale at least, in every format that has block scales
 FEW = 8  # observations a fitted number must answer for, to be an argument
+WITNESSES = 64  # rows whose differences must span what all rows differ by
 LOST = 1e-12
 
 
@@ -109,13 +110,23 @@ def low_rank(x: F32, y: F32) -> Fitted:
     difference = (y - x).astype(np.float64)
     if not _spread(difference):
         return None
-    u, s, vt = np.linalg.svd(difference, full_matrices=False)
-    tail = np.sqrt(np.cumsum(s[::-1] ** 2))[::-1]
+    basis = _row_space(difference[np.linspace(0, len(x) - 1, min(len(x), WITNESSES)).astype(np.intp)], x)
+    if basis is None or len(basis) > min(x.shape) // 4:
+        return None
+    return x + ((difference @ basis.T) @ basis).astype(np.float32), {"rank": len(basis)}
+
+
+def _row_space(difference: F64, x: F32) -> F64 | None:
+    """Return an orthonormal basis of the rows of a difference; None when the rows are all independent."""
+    weights, vectors = np.linalg.eigh(difference @ difference.T)
+    strength = np.sqrt(np.maximum(weights[::-1], 0))
+    tail = np.sqrt(np.cumsum(strength[::-1] ** 2))[::-1]
     floor = max(EXACT * float(np.linalg.norm(x)), 0.02 * float(tail[0]))
     rank = int(np.count_nonzero(tail > floor))
-    if not 0 < rank <= min(x.shape) // 4:
+    if not 0 < rank <= len(difference) // 2:
         return None
-    return x + ((u[:, :rank] * s[:rank]) @ vt[:rank]).astype(np.float32), {"rank": rank}
+    basis: F64 = (vectors[:, ::-1][:, :rank].T @ difference) / strength[:rank, None]
+    return basis
 
 
 def _spread(difference: F64) -> bool:
