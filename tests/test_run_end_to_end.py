@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -139,6 +140,27 @@ def test_planted_defects_are_falsified_and_a_planted_path_bug_is_an_error(bench:
     assert str(bench.folder / "planted" / "issue-LAYOUT-002.md") in done.stdout
     assert judged.score.status == "BLOCKED"
     assert not (bench.folder / "planted" / ".work").exists()
+    commands = investigation((bench.folder / "planted" / "issue-LAYOUT-002.md").read_text())
+    assert {"mkdir", "convert", "diagnose", "diff", "run", "causes"} <= {verb(argv) for argv in commands}
+    for argv in commands:
+        assert run_as_printed(argv) in {Exit.HELD, Exit.FALSIFIED}, argv
+
+
+def investigation(issue: str) -> list[list[str]]:
+    """The commands an issue asks its reader to run."""
+    block = issue.partition("## Investigation Commands")[2].partition("```bash\n")[2].partition("```")[0]
+    return [shlex.split(line) for line in block.splitlines() if line and not line.startswith("#")]
+
+
+def verb(argv: list[str]) -> str:
+    return argv[1] if argv[0] == "requalify" else argv[0]
+
+
+def run_as_printed(argv: list[str]) -> int:
+    if argv[0] == "requalify":
+        # the run itself is planned only: it was run a moment ago
+        return requalify(*argv[1:], *(["--dry-run"] if argv[1] == "run" else [])).returncode
+    return subprocess.run(argv, check=False).returncode
 
 
 def test_the_plan_is_printed_and_nothing_is_run(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.records import CauseKind, Evidence, Finding, Outcome
+from bot.report import repeat
 from bot.report.heat import Heat, heat, number
 from bot.report.rows import BROKEN, GateRow, is_chain, is_direct
 from bot.triage import hypotheses as catalogue
@@ -217,11 +218,20 @@ def _commands(
     converted = _conversion(touched, evidence)
     if converted:
         yield Command(why="Repeat the conversion that failed", argv=converted)
+    cells, spoken = (
+        [cell for row in touched for cell in row.cells],
+        [word for argv in finding.commands for word in argv],
+    )
+    for reason, words in repeat.conversions(cells, evidence, spoken):
+        yield Command(why=reason, argv=words)
     for argv in finding.commands:
         if argv:
             yield Command(why=why(argv), argv=tuple(argv))
     header = judgement.header
-    again = ["requalify", "run", header.playbook, "--toolchain", header.toolchain]
+    again = ["requalify", "run", str(header.request.get("playbook_path") or header.playbook)]
+    again += ["--toolchain", header.toolchain]
+    if model := header.request.get("model_path"):
+        again += ["--model", str(model)]
     plants = header.request.get("plants") or ()
     for plant in plants if isinstance(plants, list | tuple) else ():
         again += ["--plant", str(plant)]

@@ -114,10 +114,14 @@ class Conversions:
         done = _told(done, part, self.workspace.conversions / key)
         if problem := ended(done, usage=tool.toolchain.USAGE, fair=not astray):
             shutil.rmtree(part, ignore_errors=True)
-            raise failure(problem[0], f"{tool.toolchain.NAME} {source.format} to {fmt}: {problem[1]}", stage, done)
+            reason = f"{tool.toolchain.NAME} {source.format} to {fmt}: {problem[1]}"
+            raise failure(
+                problem[0], reason, stage, done, **_before(source, self.workspace.conversions / key, tool, fmt)
+            )
         if not target.exists():
             shutil.rmtree(part, ignore_errors=True)
-            raise failure("falsified", f"{tool.toolchain.NAME} ended well and wrote nothing", stage, done)
+            before = _before(source, self.workspace.conversions / key, tool, fmt)
+            raise failure("falsified", f"{tool.toolchain.NAME} ended well and wrote nothing", stage, done, **before)
         return self._keep(part, key, target, fmt, _hop(tool, source, fmt, done))
 
     def _process(self, tool: Tool, source: Path, target: Path, scratch: Path) -> Completed:
@@ -132,12 +136,18 @@ class Conversions:
         shutil.rmtree(part / "tmp", ignore_errors=True)
         relative, folder = target.relative_to(part), self.workspace.conversions / key
         station = _read(target, fmt, ())
-        final = {**hop, "result_sha256": station.digest}
+        final = {**hop, "result_sha256": station.digest, "target": str(folder / relative)}
         told = {"target": str(relative), "format": fmt, "digest": station.digest, "hop": final}
         (part / RECORD).write_text(json.dumps(told))
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
         return dataclasses.replace(station, path=folder / relative, hops=(final,))
+
+
+def _before(source: Station, folder: Path, tool: Tool, fmt: str) -> dict[str, Any]:
+    """Return what makes a failure's source again, and where its result would have gone."""
+    target = folder / tool.toolchain.target_name(fmt)
+    return {"conversions": list(source.hops), "target": str(target), "hop": f"{source.format}-{fmt}"}
 
 
 def _told(done: Completed, part: Path, folder: Path) -> Completed:

@@ -131,7 +131,8 @@ class Run:
             environment=host.environment({f"toolchain {tool.toolchain.NAME}": tool.version, **_health(options.sick)}),
             request={
                 "dtype": playbook.dtype, "policy": self.policy.value, "plants": list(options.plants),
-                "seed": playbook.seed, "source_format": self.plan.source, "model_sha256": digest,
+                "seed": playbook.seed, "playbook_path": str(playbook.path), "model_path": str(options.model),
+                "source_format": self.plan.source, "model_sha256": digest,
                 "backends": list(playbook.backends), "fail_fast": options.fail_fast, **self.plan.as_request(),
             },
         )  # fmt: skip
