@@ -11,7 +11,7 @@ from bot.triage.investigate import diagnose
 
 Model = Callable[[str], Path]
 CASES = [
-    *((cause, target) for cause in ("FILE-001", "FILE-002", "FILE-004", "FILE-008") for target in ("gguf", "apr", "safetensors")),
+    *((f"FILE-00{n}", target) for n in (1, 2, 4, 8) for target in ("gguf", "apr", "safetensors")),
     ("FILE-003", "gguf"), ("FILE-005", "safetensors"), ("FILE-009", "apr"),
 ]  # fmt: skip
 

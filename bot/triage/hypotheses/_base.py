@@ -91,13 +91,14 @@ def _grade(data: Mapping[str, Any]) -> Confidence:
 def _kind(hypothesis: Hypothesis, standing: Sequence[Experiment]) -> CauseKind:
     """Return the kind of a cause: its module's, unless every experiment found the one that clears."""
     stated = [item.data.get("kind", hypothesis.KIND) for item in standing]
-    known = [CauseKind(kind) if kind in set(CauseKind) else hypothesis.KIND for kind in stated]
+    words = {kind.value: kind for kind in CauseKind}
+    known = [words.get(str(kind), hypothesis.KIND) for kind in stated]
     order = (CauseKind.DEFECT, CauseKind.HARNESS, CauseKind.INFRA, CauseKind.CLEARS)
     return min(known, key=order.index)
 
 
 def _side(standing: Sequence[Experiment]) -> str | None:
-    sides = {item.data.get("side") for item in standing}
+    sides = {word(item.data.get("side")) for item in standing}
     side = sides.pop() if len(sides) == 1 else None
     return side if side in {"A", "B"} else None
 
