@@ -274,13 +274,14 @@ def of(results: Sequence[Result], *families: str) -> list[Result]:
 def table(results: Sequence[Result], seed: int) -> str:
     """Return the results as Markdown."""
     singles, pairs, clean = of(results, "single", "limited"), of(results, "pair"), of(results, "clean")
+    limited, counted = of(results, "limited"), sum(r.exact is not None for r in singles)
     lines = [
         "# Does triage name the right cause?", "",
         f"Written by `python tests/bench_triage.py --seed {seed}`; what each number means is said there.", "",
         "| | cases | rate |", "|---|---|---|",
         f"| the planted cause is named first | {len(singles)} | {rate(singles):.1%} |",
-        f"| with exactly the tensors that were hit | {sum(r.exact is not None for r in singles)} | {exactness(singles):.1%} |",
-        f"| of them limited to a layer, a head or a tensor | {len(of(results, 'limited'))} | {rate(of(results, 'limited')):.1%} |",
+        f"| with exactly the tensors that were hit | {counted} | {exactness(singles):.1%} |",
+        f"| of them limited to a layer, a head or a tensor | {len(limited)} | {rate(limited):.1%} |",
         f"| both of two planted causes are named | {len(pairs)} | {rate(pairs):.1%} |",
         f"| no defect in a conversion without one | {len(clean)} | {rate(clean):.1%} |",
         "", "## Named first, by cause and architecture", "",

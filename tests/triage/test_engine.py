@@ -50,30 +50,57 @@ def defects(found: Diagnosis) -> list[Finding]:
     return [finding for finding in found.findings if finding.kind is CauseKind.DEFECT]
 
 
+# source, target, plant, element type asked for
 SINGLE = [
-    ("llama", "gguf", "ROPE-001", None), ("llama.gguf", "safetensors", "ROPE-001", None), ("llama.gguf", "apr", "ROPE-001", None),
-    ("llama", "gguf", "ROPE-001", "q4_0"), ("llama", "gguf", "ROPE-002", "q8_0"), ("llama.gguf", "safetensors", "ROPE-002", None),
-    ("llama", "gguf", "ROPE-003", None), ("qwen2", "gguf", "ROPE-003", "q8_0"), ("phi3", "gguf", "ROPE-003", None),
-    ("llama", "apr", "LAYOUT-001", None), ("llama", "gguf", "LAYOUT-001", "q8_0"), ("mixtral.gguf", "safetensors", "LAYOUT-002", None),
-    ("llama", "gguf", "LAYOUT-002", "q4_0"), ("phi3", "gguf", "LAYOUT-003", "q8_0"), ("phi3.gguf", "apr", "LAYOUT-004", None),
-    ("mixtral", "gguf", "LAYOUT-005", "q8_0"), ("mixtral.gguf", "safetensors", "LAYOUT-005", None), ("qwen2", "gguf", "LAYOUT-006", "q4_0"),
-    ("llama", "gguf", "LAYOUT-007", None), ("llama", "safetensors", "LAYOUT-010", None), ("llama", "gguf", "NAME-004", "q4_0"),
-    ("llama", "gguf", "NAME-006", None), ("llama", "gguf", "NAME-006:k_proj", "q8_0"), ("phi3.gguf", "safetensors", "NAME-006", None),
-    ("gemma3_text", "gguf", "VALUE-001", None), ("gemma3_text.gguf", "safetensors", "VALUE-001", None), ("llama", "gguf", "VALUE-003", "q8_0"),
-    ("llama", "gguf", "VALUE-005", None), ("llama", "gguf", "VALUE-006", None), ("llama", "gguf", "VALUE-007", None),
-    ("llama", "gguf", "VALUE-008", "q4_0"), ("llama", "gguf", "VALUE-010", "q4_0"), ("gemma3_text", "gguf", "ARCH-003", None),
-    # limited to a layer, to a tensor, to one head
-    ("llama", "gguf", "ROPE-001:layer=1", None), ("llama", "gguf", "ROPE-001:q_proj,layer=0,head=2", None),
-    ("llama", "gguf", "LAYOUT-002:layer=0,down_proj", "q8_0"), ("llama", "gguf", "VALUE-008:k_proj,head=1,layer=1", None),
-    ("llama", "gguf", "VALUE-003:v_proj,head=0", None),
-]  # fmt: skip
+    tuple(case.split())
+    for case in """
+    llama gguf ROPE-001 -
+    llama.gguf safetensors ROPE-001 -
+    llama.gguf apr ROPE-001 -
+    llama gguf ROPE-001 q4_0
+    llama gguf ROPE-002 q8_0
+    llama.gguf safetensors ROPE-002 -
+    llama gguf ROPE-003 -
+    qwen2 gguf ROPE-003 q8_0
+    phi3 gguf ROPE-003 -
+    llama apr LAYOUT-001 -
+    llama gguf LAYOUT-001 q8_0
+    mixtral.gguf safetensors LAYOUT-002 -
+    llama gguf LAYOUT-002 q4_0
+    phi3 gguf LAYOUT-003 q8_0
+    phi3.gguf apr LAYOUT-004 -
+    mixtral gguf LAYOUT-005 q8_0
+    mixtral.gguf safetensors LAYOUT-005 -
+    qwen2 gguf LAYOUT-006 q4_0
+    llama gguf LAYOUT-007 -
+    llama safetensors LAYOUT-010 -
+    llama gguf NAME-004 q4_0
+    llama gguf NAME-006 -
+    llama gguf NAME-006:k_proj q8_0
+    phi3.gguf safetensors NAME-006 -
+    gemma3_text gguf VALUE-001 -
+    gemma3_text.gguf safetensors VALUE-001 -
+    llama gguf VALUE-003 q8_0
+    llama gguf VALUE-005 -
+    llama gguf VALUE-006 -
+    llama gguf VALUE-007 -
+    llama gguf VALUE-008 q4_0
+    llama gguf VALUE-010 q4_0
+    gemma3_text gguf ARCH-003 -
+    llama gguf ROPE-001:layer=1 -
+    llama gguf ROPE-001:q_proj,layer=0,head=2 -
+    llama gguf LAYOUT-002:layer=0,down_proj q8_0
+    llama gguf VALUE-008:k_proj,head=1,layer=1 -
+    llama gguf VALUE-003:v_proj,head=0 -
+    """.strip().splitlines()
+]
 
 
 @pytest.mark.parametrize(("source", "fmt", "plant", "dtype"), SINGLE)
 def test_a_planted_cause_is_named_with_exactly_the_tensors_it_hit(
-    models: Path, tmp_path: Path, source: str, fmt: str, plant: str, dtype: str | None
+    models: Path, tmp_path: Path, source: str, fmt: str, plant: str, dtype: str
 ) -> None:
-    found, hit = planted(models / source, tmp_path, fmt, [plant], dtype)
+    found, hit = planted(models / source, tmp_path, fmt, [plant], None if dtype == "-" else dtype)
     named = defects(found)
     assert [finding.id for finding in named][:1] == [plant.partition(":")[0]]
     assert set(named[0].tensors) == hit
