@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from bot.github.marker import comment_marker, merge, read_state
-from bot.github.model import Act, Issue, Plan, Step
+from bot.github.model import QUIET, Act, Issue, Plan, Step
 
 
 class Issues(Protocol):
@@ -40,14 +40,22 @@ def _step(step: Step, github: Issues, run: str) -> int | None:
         return step.number
     if step.number is None:
         return github.create_issue(step.title or step.cause, merge("", step.region or ""), step.labels, step.key)
+    fresh = github.issue(step.number)
+    if _hands_off(fresh):
+        return step.number
     if step.labels:
         github.label(step.number, step.labels)
     if step.comment:
         github.ensure_comment(step.number, comment_marker(f"{step.key}/{step.number}/{run}/{step.act}"), step.comment)
-    changes = _changes(step, github.issue(step.number))
+    changes = _changes(step, fresh)
     if changes:
         github.edit_issue(step.number, **changes)
     return step.number
+
+
+def _hands_off(fresh: Issue) -> bool:
+    """Return whether people asked for silence after the issue was listed."""
+    return fresh.locked or QUIET in fresh.labels or (not fresh.open and fresh.state_reason == "not_planned")
 
 
 def _changes(step: Step, fresh: Issue) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bot.github import boxes, ledger, messages
 from bot.github.history import History
 from bot.github.marker import managed, merge, region, whole
 from bot.github.model import FLAKY, LABEL, QUIET, Act, Held, Issue, Plan, Policy, Run, Seen, State, Step
+from bot.github.standing import Standing
 from bot.github.storm import gathered, within_quota
 from bot.records import CauseKind
 
@@ -37,7 +38,8 @@ def decide(known: Known, findings: Sequence[Seen], run: Run, now: datetime, poli
         why = run.why_untrusted or "not a run of the default branch"
         return Plan(tuple(_skip(seen, f"{why}: such results never move issues") for seen in findings))
     chosen = _Chosen(known, run, now, policy)
-    findings = gathered(chosen.corrected(findings), known.issues, policy, chosen.fresh)
+    chosen.standing.follow(findings, lambda seen: chosen.withheld(seen) is None)
+    findings = gathered(findings, known.issues, policy, chosen.fresh)
     steps = [*chosen.twins()]
     steps += [chosen.finding(seen) for seen in findings]
     steps += chosen.quiet_ones({seen.key for seen in findings})
@@ -89,27 +91,14 @@ class _Chosen:
 
     def __init__(self, known: Known, run: Run, now: datetime, policy: Policy) -> None:
         self.known, self.run, self.now, self.policy = known, run, now, policy
-        self.by_key: dict[str, list[Issue]] = {}
-        for issue in sorted(known.issues, key=lambda item: item.number):
-            if issue.state is not None:
-                self.by_key.setdefault(issue.state.key, []).append(issue)
-        self.corrections: dict[str, tuple[Issue, str]] = {}
+        self.standing = Standing(known.issues)
 
     # -- finding the issue ---------------------------------------------------
-
-    def standing(self, key: str) -> Issue | None:
-        """Return the issue that stands for a key: the lowest open one, else the latest closed one."""
-        issues = self.by_key.get(key, [])
-        is_open = [issue for issue in issues if issue.open]
-        if is_open:
-            return is_open[0]
-        real = [issue for issue in issues if issue.state_reason != "duplicate"]
-        return max(real, key=lambda issue: (issue.closed or issue.created, issue.number), default=None)
 
     def twins(self) -> list[Step]:
         """Close every open issue of a key but the lowest, as its duplicate; the lowest inherits the rows."""
         steps = []
-        for issues in self.by_key.values():
+        for issues in self.standing.by_key.values():
             standing = [issue for issue in issues if issue.open]
             if len(standing) < 2:
                 continue
@@ -129,41 +118,16 @@ class _Chosen:
         body = merge(first.body, self._region(managed(first.body) or "", state))
         return dataclasses.replace(first, state=state, body=body)
 
-    def corrected(self, findings: Sequence[Seen]) -> list[Seen]:
-        """Find open issues whose cause this run refutes: the issue follows the cause that stands."""
-        found = {seen.key for seen in findings}
-        for seen in findings:
-            if self.standing(seen.key) is not None or self._withheld(seen):
-                continue
-            for key, issues in list(self.by_key.items()):
-                issue = next((item for item in issues if item.open), None)
-                if issue is not None and key not in found and self._refutes(seen, issue):
-                    self.corrections[seen.key] = (issue, issue.state.cause if issue.state else "")
-                    self.by_key[seen.key] = self.by_key.pop(key)
-                    break
-        return list(findings)
-
-    def _refutes(self, seen: Seen, issue: Issue) -> bool:
-        state = issue.state
-        return (
-            state is not None
-            and not state.members
-            and state.cause in seen.refuted
-            and state.cause != seen.cause
-            and state.toolchain == seen.toolchain
-            and any(row.cell in seen.cells for row in state.rows)
-        )
-
     def fresh(self, seen: Seen) -> bool:
         """Return whether a finding would make a new issue now."""
-        return self.standing(seen.key) is None and self._withheld(seen) is None
+        return self.standing.of(seen.key) is None and self.withheld(seen) is None
 
     # -- one finding -----------------------------------------------------------
 
     def finding(self, seen: Seen) -> Step:
         """Return the step of one finding."""
-        issue = self.standing(seen.key)
-        reason = self._withheld(seen)
+        issue = self.standing.of(seen.key)
+        reason = self.withheld(seen)
         if reason and (issue is None or not issue.open or seen.waived):
             return _skip(seen, reason, issue.number if issue else None)
         if issue is None or issue.state is None:
@@ -176,11 +140,11 @@ class _Chosen:
         """Return why an issue is left as it is, or None."""
         if QUIET in issue.labels:
             return f"#{issue.number} is labelled {QUIET}"
-        if self.run.mark in state.runs and seen.key not in self.corrections:
+        if self.run.mark in state.runs and seen.key not in self.standing.corrections:
             return f"run {self.run.id} is recorded in #{issue.number} already"
         return f"#{issue.number} is locked" if issue.open and issue.locked else None
 
-    def _withheld(self, seen: Seen) -> str | None:
+    def withheld(self, seen: Seen) -> str | None:
         """Return why a finding may not become an issue, or None."""
         if seen.waived:
             return f"waived: {seen.waived}"
@@ -254,12 +218,11 @@ class _Chosen:
         if self._older(state.last_sha):
             return _skip(seen, "this commit is older than the last failing one", issue.number)
         after = self._failed(seen, state)
-        old = self.corrections.get(seen.key)
-        if old:
-            after = dataclasses.replace(after, corrected=(*state.corrected, old[1]))
-            return self._step(
-                Act.COMMENT, seen, issue, after, "corrects its cause", messages.correction(old[1], seen, self.run)
-            )
+        old = self.standing.corrections.get(seen.key)
+        if old is not None:
+            after = dataclasses.replace(after, corrected=(*state.corrected, old))
+            words = messages.correction(old, seen, self.run)
+            return self._step(Act.COMMENT, seen, issue, after, "corrects its cause", words)
         new = sorted(_classes(after) - _classes(state))
         if new:
             return self._step(Act.COMMENT, seen, issue, after, "formats or backends grew", messages.grew(new, self.run))
@@ -323,10 +286,9 @@ class _Chosen:
 
     def quiet_ones(self, failed: set[str]) -> list[Step]:
         """Return a step for each open issue of this toolchain whose cause this run did not show."""
-        standing = [self.standing(key) for key in self.by_key if key not in failed]
         return [
             self._watch(issue, issue.state)
-            for issue in sorted((i for i in standing if i), key=lambda i: i.number)
+            for issue in self.standing.others(failed)
             if issue.state and issue.open and issue.state.toolchain == self.known.toolchain
         ]
 

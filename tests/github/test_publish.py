@@ -300,6 +300,41 @@ def test_what_people_write_between_our_read_and_our_write_stays(hub: Hub, client
     assert hub.issues[1]["body"].startswith("I know why!") and hub.issues[1]["body"].count("requalify:begin") == 1
 
 
+@pytest.mark.parametrize("wish", [{"locked": True}, {"state": "closed", "state_reason": "not_planned"}])
+def test_a_wish_for_silence_between_our_read_and_our_write_is_heard(
+    hub: Hub, client: Client, wish: dict[str, Any]
+) -> None:
+    first = work(client, run_of(hub.commit()), judgements.planted())
+
+    def person(verb: str, path: str) -> None:
+        if verb == "GET" and path == "/repos/o/r/issues/1":
+            hub.issues[1].update(wish)
+
+    hub.on_request = person
+    before = hub.issues[1]["body"]
+    work(client, run_of(hub.commit(), id=8), judgements.planted(), history=first.history)
+    assert hub.issues[1]["body"] == before and not hub.comments
+
+
+def test_an_issue_names_the_others_of_its_cause_and_gates_and_not_itself(hub: Hub, client: Client) -> None:
+    first = work(client, run_of(hub.commit()), judgements.planted())
+    made = judgements.planted()
+    other = dataclasses.replace(made.findings[0], id="ROPE-001", refuted=())
+    both = dataclasses.replace(made, findings=(made.findings[0], other))
+    work(client, run_of(hub.commit(), id=8), both, history=first.history)
+    assert "- Related: #1 (`LAYOUT-002`)" in hub.issues[2]["body"]
+    assert "Related: #1" not in hub.issues[1]["body"]
+
+
+def test_a_later_run_that_refutes_the_claim_corrects_the_issue_in_sight(hub: Hub, client: Client) -> None:
+    first = work(client, run_of(hub.commit()), judgements.planted())
+    made = judgements.planted()
+    other = dataclasses.replace(made.findings[0], id="ROPE-001", refuted=("LAYOUT-002",))
+    work(client, run_of(hub.commit(), id=8), dataclasses.replace(made, findings=(other,)), history=first.history)
+    assert len(hub.issues) == 1 and hub.issues[1]["body"].count("~~`LAYOUT-002`~~") == 1
+    assert next(iter(hub.comments.values()))["body"].startswith("**CORRECTION.**")
+
+
 # -- the answer to a command -----------------------------------------------------------
 
 
