@@ -7,6 +7,7 @@ only as good as the rivals it left behind. What is tried in which order is `bot.
 import contextlib
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -72,7 +73,11 @@ class Bench:
 
     def variants(self) -> Iterator[Variant]:
         """Yield every family's other readings."""
-        return self.wanted(item for family in FAMILIES if family.variants for item in family.variants(self.case))
+        hinted = " ".join(self.only) if self.only is not None else None
+        return self.wanted(
+            item for family in FAMILIES if family.variants and (hinted is None or re.search(family.words, hinted))
+            for item in family.variants(self.case)
+        )  # fmt: skip
 
     def fits(self, least: int = 0, most: int = 1) -> Iterator[Fit]:
         """Yield every family's fits of that much freedom."""

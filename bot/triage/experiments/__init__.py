@@ -21,15 +21,16 @@ class Family:
     moves: Callable[[Case, Shape, Shape], Iterable[Move]] | None = None
     variants: Callable[[Case], Iterable[Variant]] | None = None
     fits: Callable[[Case], Iterable[Fit]] | None = None
+    words: str = ""  # pattern of its variants' labels, where even listing them costs: other hints skip the family
 
 
 FAMILIES: tuple[Family, ...] = (
     Family(moves=rotary.moves),
     Family(moves=layout.moves),
-    Family(variants=placement.variants),
+    Family(variants=placement.variants, words="its offset"),
     Family(variants=quant.variants),
     Family(variants=dtypes.variants, fits=dtypes.fits),
     Family(moves=vocabulary.moves),
     Family(fits=values.fits),
-    Family(variants=names.variants),
+    Family(variants=names.variants, words="the same tensor of|the values of"),
 )
