@@ -234,3 +234,22 @@ def test_padding_of_the_vocabulary_clears_and_the_loss_of_tokens_does_not(models
         found = {finding.id: finding for finding in diagnose(models / "llama", folder / "model.safetensors").findings}
         assert found["LAYOUT-007"].kind is kind
         assert len(found["LAYOUT-007"].tensors) == 2
+
+
+@pytest.mark.parametrize(("readers", "kind"), [("qkv", CauseKind.CLEARS), ("qk", CauseKind.DEFECT)])
+def test_a_norm_folded_into_all_its_readers_clears(models: Path, tmp_path: Path, readers: str, kind: CauseKind) -> None:
+    source = canonical(open_checkpoint(models / "llama"))
+    norm = source.values("model.layers.0.input_layernorm.weight")
+    scales = {f"model.layers.0.self_attn.{reader}_proj.weight": norm for reader in readers}
+    scales["model.layers.0.input_layernorm.weight"] = 1 / norm
+    draft = conversion.draft_of(source, "safetensors", None)
+    tensors = tuple(
+        dataclasses.replace(t, values=lambda t=t: t.values() * scales[t.name], packed=None) if t.name in scales else t
+        for t in draft.tensors
+    )
+    conversion.write(dataclasses.replace(draft, tensors=tensors), tmp_path / "model.safetensors")
+    done = diagnose(models / "llama", tmp_path / "model.safetensors")
+    found = {finding.id: finding for finding in done.findings}
+    assert found["VALUE-007"].kind is kind
+    assert set(scales) == {name for finding in found.values() for name in finding.tensors}
+    assert done.verdict == ("within-budget" if kind is CauseKind.CLEARS else "faulty")

@@ -1,6 +1,6 @@
 """Fits of the value family: offsets, factors, scales of rows, columns and blocks, low-rank differences."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from bot.formats._base import F32
 from bot.triage.case import EXACT, Case
+from bot.triage.experiments import folding
 from bot.triage.moves import Fit
 
 Fitted = tuple[F32, dict[str, Any]] | None
@@ -24,9 +25,11 @@ def fits(case: Case) -> Iterator[Fit]:
         yield Fit(causes=("VALUE-001",), label="one added or taken away", apply=offset)
     if "a_log" in case.kind.lower() or "ssm_a" in case.kind:
         yield Fit(causes=("VALUE-002",), label="decay stored as its logarithm, or the reverse", apply=decay)
+    if case.kind in folding.AFTER:
+        yield Fit(causes=("VALUE-007",), label="divided by what its readers were multiplied with", apply=_norm(case))
     yield Fit(causes=("VALUE-008",), label="one value everywhere", apply=constant)
     yield Fit(causes=("VALUE-003",), label="multiplied by a constant", apply=factor, freedom=1)
-    yield Fit(causes=("VALUE-007",), label="each column multiplied by its own scale", apply=columns, freedom=2)
+    yield Fit(causes=("VALUE-007",), label="each column multiplied by its own scale", apply=_folded(case), freedom=2)
     yield Fit(causes=("VALUE-007",), label="each row multiplied by its own scale", apply=rows, freedom=2)
     yield Fit(causes=("VALUE-005",), label="each block multiplied by its own scale", apply=blocks, freedom=3)
     yield Fit(causes=("VALUE-006",), label="a difference of low rank added", apply=low_rank, freedom=4)
@@ -65,6 +68,29 @@ def factor(x: F32, y: F32) -> Fitted:
 def columns(x: F32, y: F32) -> Fitted:
     """Y = X·diag(s)."""
     return _scaled(x, y, axis=0)
+
+
+def _folded(case: Case) -> Callable[[F32, F32], Fitted]:
+    def apply(x: F32, y: F32) -> Fitted:
+        """Fit the columns' scales, and look for the norm they were taken out of."""
+        fitted = columns(x, y)
+        if fitted is None:
+            return None
+        with np.errstate(all="ignore"):
+            scale = (fitted[0].astype(np.float64) * x).sum(axis=0) / np.square(x, dtype=np.float64).sum(axis=0)
+        norm = folding.compensated(case, scale)
+        return (fitted[0], {**fitted[1], "kind": "clears", "taken_from": norm}) if norm else fitted
+
+    return apply
+
+
+def _norm(case: Case) -> Callable[[F32, F32], Fitted]:
+    def apply(x: F32, _: F32) -> Fitted:
+        """Predict the norm from its readers."""
+        predicted = folding.undone_by_readers(case, x)
+        return None if predicted is None else (predicted, {"kind": "clears"})
+
+    return apply
 
 
 def rows(x: F32, y: F32) -> Fitted:
