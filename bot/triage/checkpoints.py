@@ -35,11 +35,11 @@ def unrelated(pair: Pair, name: str) -> Experiment | None:
         return None
     diffs = [compare_one(pair.a, pair.b, item) for item in sample]
     off = [(item, diff) for item, diff in zip(sample, diffs, strict=True) if diff.verdict is Agreement.DIFFERS]
-    if len(off) < len(sample) or not _vectors(off):
+    if not _apart(sample, off):
         return None
     shapes = [diff for _, diff in off if sorted(diff.shape) != sorted(diff.shape_b)]
     if len(shapes) < MOST * len(off):
-        if not all(_like_weights(pair, item) for item, _ in off):
+        if not all(_like_weights(pair, item) for item, _ in off if len(item.a.shape) > 1):
             return None
         if any(_explained(pair, item) for item in _spread([item for item, _ in off], EXAMINED)):
             return None
@@ -67,9 +67,15 @@ def _spread(items: Sequence[Matched], size: int) -> list[Matched]:
     return list(items[::step])
 
 
-def _vectors(off: Sequence[tuple[Matched, TensorDiff]]) -> bool:
-    """Tell whether vectors are among what differs: converters copy them, training does not."""
-    return any(len(item.a.shape) < 2 for item, _ in off)
+def _apart(sample: Sequence[Matched], off: Sequence[tuple[Matched, TensorDiff]]) -> bool:
+    """Tell whether everything differs that two trainings tell apart: converters copy vectors, fine-tuning may too."""
+    differ = {item.name for item, _ in off}
+    vectors, matrices = ([item for item in sample if (len(item.a.shape) < 2) is flat] for flat in (True, False))
+    if not all(item.name in differ for item in matrices):
+        return False
+    if all(item.name in differ for item in vectors):
+        return bool(vectors) or len(matrices) > 1
+    return len(matrices) > 1 and all(_related(diff) for item, diff in off if len(item.a.shape) > 1)
 
 
 def _like_weights(pair: Pair, item: Matched) -> bool:
