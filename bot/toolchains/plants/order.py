@@ -54,7 +54,7 @@ def tensors(draft: Draft, chosen: Chosen) -> Draft:
         sources: dict[str, DraftTensor] = {}
         for (kind, layer), tensor in places.items():
             partner = places.get((other + kind.removeprefix(one), layer))
-            if kind.startswith(f"{one}.") and partner is not None and chosen(tensor):
+            if kind.startswith(f"{one}.") and partner is not None and (chosen(tensor) or chosen(partner)):
                 sources |= {tensor.name: partner, partner.name: tensor}
         if sources:
             return _replaced(draft, sources)
