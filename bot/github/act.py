@@ -41,7 +41,7 @@ def _step(step: Step, github: Issues, run: str) -> int | None:
     if step.number is None:
         return github.create_issue(step.title or step.cause, merge("", step.region or ""), step.labels, step.key)
     fresh = github.issue(step.number)
-    if _hands_off(fresh):
+    if _hands_off(fresh) and step.state_reason != "duplicate":  # a twin is our own mistake, to be mended anyhow
         return step.number
     if step.labels:
         github.label(step.number, step.labels)
