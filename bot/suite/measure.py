@@ -17,6 +17,9 @@ from bot.suite.conversions import Station
 from bot.suite.failures import TAIL, Unmade, failure
 from bot.suite.routes import Route, Routes
 
+# ways of asking a model that are measured: a template applied or a server started would be others
+ASKED = frozenset({None, "run"})
+
 
 class Meter:
     """Measures cells; what two of them share is measured once. `facts` go into every evidence's provenance."""
@@ -28,6 +31,9 @@ class Meter:
     def cell(self, cell: Cell) -> list[Evidence]:
         """Return the evidence of a cell."""
         gate, route = ALL[cell.gate], None
+        if gate.modality not in ASKED:
+            reason = f"models are asked by {' or '.join(sorted(filter(None, ASKED)))} only, not by {gate.modality}"
+            return [self._record(cell, "skip", {"reason": reason}, None)]
         try:
             route = self.routes.of(cell)
             return list(self._evidence(cell, gate, route))

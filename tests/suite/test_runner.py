@@ -127,6 +127,24 @@ def test_planned_skips_are_recorded_with_their_reason(model: Path, tmp_path: Pat
     assert {(v.outcome, v.reason) for v in found.values()} == {(Outcome.SKIPPED, "no GPU here")}
 
 
+def test_a_way_of_asking_that_is_not_measured_is_no_pass(model: Path, tmp_path: Path) -> None:
+    found = run(plan("F-A3-001", "F-A5-001"), model, tmp_path / "out")
+    assert len(found) == 4
+    assert {v.outcome for v in found.values()} == {Outcome.SKIPPED}
+    assert {v.reason for v in found.values()} == {
+        "models are asked by run only, not by chat", "models are asked by run only, not by serve",
+    }  # fmt: skip
+
+
+def test_a_runner_that_is_not_fit_learns_nothing_about_the_product(model: Path, tmp_path: Path) -> None:
+    found = run(plan(*ONE), model, tmp_path / "out", sick={"GPU": "0 of 80000 MiB free"})
+    assert {(v.outcome, v.reason) for v in found.values()} == {
+        (Outcome.ERROR, "the runner is not fit: GPU: 0 of 80000 MiB free")
+    }
+    header = journal.read(tmp_path / "out").header
+    assert header.environment["runner health"] == {"GPU": "0 of 80000 MiB free"}
+
+
 def test_a_conversion_is_made_once_for_all_that_need_it_and_twice_for_idempotency(model: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     body = f"open({str(log)!r}, 'a').write('x')\n{CONVERT}convert(source, target)"
