@@ -44,6 +44,7 @@ class Examined:
     flat_before: float  # the same, element by element in storage order
     accepted: list[Explanation]  # best first; alternatives of equal effect follow
     tried: Tried
+    hinted: bool = False  # only what explained its neighbours was run: this tensor refutes no rival
 
 
 class Bench:

@@ -39,7 +39,12 @@ def examine(case: Case, hint: frozenset[str] | None = None, *, brief: bool = Fal
         return examine(case, brief=brief)
     accepted.sort(key=lambda item: (item.freedom, len(item.causes), item.after > EXACT, item.after))
     return Examined(
-        name=case.name, before=bench.before, flat_before=bench.flat_before(), accepted=accepted, tried=bench.tried
+        name=case.name,
+        before=bench.before,
+        flat_before=bench.flat_before(),
+        accepted=accepted,
+        tried=bench.tried,
+        hinted=hint is not None,
     )
 
 

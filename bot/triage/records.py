@@ -158,5 +158,6 @@ def _rivals(
         own = set(chosen[name].causes)
         refuted |= {other for other in item.tried.best if other not in accepted and other not in own}
         alternatives = accepted - own
-        equal = alternatives if equal is None else equal & alternatives
+        if not item.hinted:
+            equal = alternatives if equal is None else equal & alternatives
     return refuted - {cause}, (equal or set()) - refuted - {cause}

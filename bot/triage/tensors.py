@@ -5,6 +5,7 @@ one tensor is tried first on the others of its kind; its rivals are tried on the
 """
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,8 +16,10 @@ from bot.triage.engine import Examined
 from bot.triage.ladder import examine
 from bot.triage.moves import Explanation
 from bot.triage.pair import Pair
+from bot.triage.recent import remembering
 
-FULL_LADDERS = 3  # tensors of one kind on which every rival is run before hints are trusted
+FULL_LADDERS = 3  # tensors on which every rival is run before hints are trusted, and one of each kind at least
+NUMBER = re.compile(r"\d+")
 
 
 @dataclasses.dataclass(slots=True)
@@ -40,12 +43,13 @@ class _Surveyor:
     def __init__(self, pair: Pair) -> None:
         if pair.b is None:
             raise ValueError("the suspect side could not be read")
-        self.a, self.b = pair.a, pair.b
+        self.a, self.b = remembering(pair.a), remembering(pair.b)
         self.examined: dict[str, Examined] = {}
         self.diffs: dict[str, TensorDiff] = {}
         self.pairs: dict[str, Matched] = {}
         self.hints: dict[str, Counter[frozenset[str]]] = {}
         self.failures: Counter[str] = Counter()
+        self.explained = 0
         self.notes: dict[Any, Any] = {}
 
     def see(self, diff: TensorDiff, pair: Matched) -> None:
@@ -54,15 +58,17 @@ class _Surveyor:
         if diff.verdict is not Agreement.DIFFERS or empty(pair.a) or empty(pair.b):
             return
         case = Case(self.a, self.b, pair, self.notes)
-        hints = self.hints.setdefault(case.kind, Counter())
+        kind = NUMBER.sub("", case.kind)  # all experts are of one kind
+        hints = self.hints.setdefault(kind, Counter())
         common = hints.most_common(1)
-        hint = common[0][0] if common and common[0][1] >= FULL_LADDERS else None
-        found = examine(case, hint, brief=self.failures[case.kind] >= FULL_LADDERS)
+        hint = common[0][0] if common and self.explained >= FULL_LADDERS else None
+        found = examine(case, hint, brief=self.failures[kind] >= FULL_LADDERS)
         self.examined[diff.name] = found
         if found.accepted:
             hints[frozenset(found.accepted[0].parts)] += 1
+            self.explained += 1
         else:
-            self.failures[case.kind] += 1
+            self.failures[kind] += 1
 
 
 def survey(pair: Pair, on_tensor: Callable[[TensorDiff], None] | None = None) -> Survey:

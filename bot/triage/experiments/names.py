@@ -1,5 +1,6 @@
 """Exchanged tensors: what B stores under one name is another tensor of A."""
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -20,13 +21,18 @@ UNLIKE = 0.7  # residual of two tensors that are neither the same nor one of the
 
 def variants(case: Case) -> Iterator[Variant]:
     """Yield the tensors of A that B may hold in this one's place: recognised ones, else those of like norm."""
-    recognised = False
-    for name, slot in _candidates(case):
-        for convention in _conventions(case, name):
-            if _recognised(case, slot, convention):
-                recognised = True
-                yield _variant(case, name, slot, convention)
-                break
+    known = case.notes.get(("stands for", case.layer))
+    candidates = sorted(_candidates(case), key=lambda item: kind_and_layer(item[0])[1] != known)
+    recognised = 0
+    for name, slot in candidates:
+        # where this layer's other tensors came from was found out in full before
+        if recognised and known is not None:
+            return
+        convention = next((c for c in _conventions(case, name) if _recognised(case, slot, c)), None)
+        if convention is not None:
+            recognised += 1
+            case.notes["stands for", case.layer] = kind_and_layer(name)[1]
+            yield _variant(case, name, slot, convention)
     if not recognised:
         for name, slot in _alike(case):
             yield _variant(case, name, slot, _conventions(case, name)[0])
@@ -38,7 +44,7 @@ def _candidates(case: Case) -> Iterator[tuple[str, Slot]]:
     size = case.y.size
     kind = EXPERT.sub("experts.", case.kind)
     for name, slot in case.a.tensors.items():
-        if slot.name == own.name or name == case.name or int(np.prod(slot.shape, dtype=np.int64)) != size:
+        if slot.name == own.name or name == case.name or math.prod(slot.shape) != size:
             continue
         other, layer = kind_and_layer(name)
         same_layer = layer == case.layer and (layer is not None or name in {HEAD, *EMBEDDINGS})
@@ -63,8 +69,9 @@ def _recognised(case: Case, slot: Slot, convention: Slot) -> bool:
     if predicted.ndim < 2:
         return residual(predicted, found) <= case.loose
     # most rows, not all: a tensor in the wrong place may be damaged besides
-    alike = sum(residual(x, y) <= case.loose for x, y in zip(predicted, found, strict=True))
-    return alike * 2 > len(rows)
+    with np.errstate(all="ignore"):
+        off, size = (np.linalg.norm(side.reshape(len(rows), -1), axis=1) for side in (predicted - found, predicted))
+    return bool(np.count_nonzero(off <= case.loose * size) * 2 > len(rows))
 
 
 def _some_rows(case: Case, slot: Slot, convention: Slot, rows: Index) -> F32 | None:
