@@ -136,7 +136,8 @@ def _whole_layer(case: Case, here: int, there: int) -> bool:
     if key not in case.notes:
         votes = [_moved(case, name, there) for name in _siblings(case, here)]
         decided = [vote for vote in votes if vote is not None]
-        case.notes[key] = sum(decided) * 2 > len(decided)
+        # a layer of one tensor, or of others that look alike, has nothing that stayed behind
+        case.notes[key] = sum(decided) * 2 > len(decided) or not decided
     return bool(case.notes[key])
 
 

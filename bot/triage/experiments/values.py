@@ -16,6 +16,7 @@ F64 = npt.NDArray[np.float64]
 GROUP = 32  # values that share a scale at least, in every format that has block scales
 FEW = 8  # observations a fitted number must answer for, to be an argument
 WITNESSES = 64  # rows whose differences must span what all rows differ by
+TYPICAL = 0.6  # of the error a type may cause at most, what it causes
 LOST = 1e-12
 
 
@@ -32,7 +33,7 @@ def fits(case: Case) -> Iterator[Fit]:
     yield Fit(causes=("VALUE-007",), label="each column multiplied by its own scale", apply=_folded(case), freedom=2)
     yield Fit(causes=("VALUE-007",), label="each row multiplied by its own scale", apply=rows, freedom=2)
     yield Fit(causes=("VALUE-005",), label="each block multiplied by its own scale", apply=blocks, freedom=3)
-    yield Fit(causes=("VALUE-006",), label="a difference of low rank added", apply=low_rank, freedom=4)
+    yield Fit(causes=("VALUE-006",), label="a difference of low rank added", apply=_low_rank(case), freedom=4)
 
 
 def offset(x: F32, y: F32) -> Fitted:
@@ -65,15 +66,15 @@ def factor(x: F32, y: F32) -> Fitted:
     return x * np.float32(c), {"factor": float(f"{c:.6g}")}
 
 
-def columns(x: F32, y: F32) -> Fitted:
-    """Y = X·diag(s)."""
-    return _scaled(x, y, axis=0)
+def columns(x: F32, y: F32, noise: float = EXACT) -> Fitted:
+    """Y = X·diag(s), where the scales are not those of blocks."""
+    return _scaled(x, y, axis=0, noise=noise)
 
 
 def _folded(case: Case) -> Callable[[F32, F32], Fitted]:
     def apply(x: F32, y: F32) -> Fitted:
         """Fit the columns' scales, and look for the norm they were taken out of."""
-        fitted = columns(x, y)
+        fitted = columns(x, y, case.loose)
         if fitted is None:
             return None
         with np.errstate(all="ignore"):
@@ -98,23 +99,23 @@ def rows(x: F32, y: F32) -> Fitted:
     return _scaled(x, y, axis=1)
 
 
-def _scaled(x: F32, y: F32, axis: int) -> Fitted:
+def _scaled(x: F32, y: F32, axis: int, noise: float = EXACT) -> Fitted:
     if x.ndim != 2 or x.shape[axis] < FEW or x.shape[1 - axis] < 2:
         return None
     scale = _ratios((x * y).sum(axis=axis, dtype=np.float64), (x * x).sum(axis=axis, dtype=np.float64))
-    if scale is None or np.ptp(scale) <= 1e-3 * np.abs(scale).max() or (axis == 0 and _in_groups(scale)):
+    if scale is None or np.ptp(scale) <= 1e-3 * np.abs(scale).max() or (axis == 0 and _in_groups(scale, noise)):
         return None
     return x * np.expand_dims(scale, axis).astype(np.float32), {
         "axis": "rows" if axis else "columns", "least": float(scale.min()), "largest": float(scale.max()),
     }  # fmt: skip
 
 
-def _in_groups(scale: F64) -> bool:
+def _in_groups(scale: F64, noise: float) -> bool:
     """Tell whether neighbouring columns share their scales in groups: then these are the scales of blocks."""
     if scale.size % GROUP or scale.size < 2 * GROUP:
         return False
     groups = np.abs(scale).reshape(-1, GROUP)
-    return bool((np.ptp(groups, axis=1) <= 1e-2 * groups.max(axis=1)).all())
+    return bool((np.ptp(groups, axis=1) <= max(1e-2, noise / 2) * groups.max(axis=1)).all())
 
 
 def blocks(x: F32, y: F32) -> Fitted:
@@ -129,25 +130,34 @@ def blocks(x: F32, y: F32) -> Fitted:
     return predicted, {"least": float(scale.min()), "largest": float(scale.max()), "group": GROUP}
 
 
-def low_rank(x: F32, y: F32) -> Fitted:
-    """Y = X + U·V of a rank far below what the shape allows, spread over rows and columns."""
+def _low_rank(case: Case) -> Callable[[F32, F32], Fitted]:
+    return lambda x, y: low_rank(x, y, case.loose)
+
+
+def low_rank(x: F32, y: F32, noise: float = EXACT) -> Fitted:
+    """Y = X + U·V of a rank far below what the shape allows, spread over rows and columns.
+
+    What B's type may cost, as a relative error, is not counted as rank.
+    """
     if x.ndim != 2 or min(x.shape) < 4 * FEW:
         return None
     difference = (y - x).astype(np.float64)
     if not _spread(difference):
         return None
-    basis = _row_space(difference[np.linspace(0, len(x) - 1, min(len(x), WITNESSES)).astype(np.intp)], x)
+    basis = _row_space(difference[np.linspace(0, len(x) - 1, min(len(x), WITNESSES)).astype(np.intp)], x, noise)
     if basis is None or len(basis) > min(x.shape) // 4:
         return None
     return x + ((difference @ basis.T) @ basis).astype(np.float32), {"rank": len(basis)}
 
 
-def _row_space(difference: F64, x: F32) -> F64 | None:
+def _row_space(difference: F64, x: F32, noise: float) -> F64 | None:
     """Return an orthonormal basis of the rows of a difference; None when the rows are all independent."""
     weights, vectors = np.linalg.eigh(difference @ difference.T)
     strength = np.sqrt(np.maximum(weights[::-1], 0))
     tail = np.sqrt(np.cumsum(strength[::-1] ** 2))[::-1]
-    floor = max(EXACT * float(np.linalg.norm(x)), 0.02 * float(tail[0]))
+    # the witnesses are a share of all rows
+    scale = float(np.linalg.norm(x)) * (len(difference) / len(x)) ** 0.5
+    floor = max(TYPICAL * noise * scale, 0.02 * float(tail[0]))
     rank = int(np.count_nonzero(tail > floor))
     if not 0 < rank <= len(difference) // 2:
         return None
