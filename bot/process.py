@@ -74,7 +74,8 @@ def run(
         (stdout, cut_out), (stderr, cut_err) = _kept(out, max_output), _kept(err, max_output)
     code = process.returncode
     return Completed(
-        argv=words, exit_code=code if code is not None and code >= 0 else None, signal=-code if code and code < 0 else None,
+        argv=words, exit_code=code if code is not None and code >= 0 else None,
+        signal=-code if code and code < 0 else None,
         stdout=stdout, stderr=stderr, seconds=seconds, timed_out=timed_out, out_of_memory=hungry,
         truncated=cut_out or cut_err, peak_rss=peak,
     )  # fmt: skip

@@ -83,13 +83,12 @@ def packages() -> dict[str, str]:
 
 
 def commit(folder: Path | None = None) -> str | None:
-    """Return the commit being tested: Actions says it, else the working tree's."""
-    if sha := os.environ.get("GITHUB_SHA"):
-        return sha
-    if shutil.which("git") is None:
-        return None
-    done = process.run(("git", "rev-parse", "HEAD"), timeout_s=30, cwd=folder)
-    return done.stdout.strip() if done.ok else None
+    """Return the commit being tested: the working tree's; GITHUB_SHA may be another when a run was asked for one."""
+    if shutil.which("git") is not None:
+        done = process.run(("git", "rev-parse", "HEAD"), timeout_s=30, cwd=folder)
+        if done.ok:
+            return done.stdout.strip()
+    return os.environ.get("GITHUB_SHA") or None
 
 
 def environment(extra: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from bot import gates
 from bot.compare.diff import HEAD
 from bot.errors import UserError
 from bot.journal import Journal
-from bot.records import Experiment, Finding, Outcome, Verdict
+from bot.records import CauseKind, Experiment, Finding, Outcome, Verdict
 from bot.suite.pairs import TestedPair
-from bot.triage import checkpoints, conclude, container, metadata, naming, policy, records, tensors, tokens
+from bot.triage import checkpoints, conclude, container, hypotheses, metadata, naming, policy, records, tensors, tokens
 from bot.triage.pair import Pair, open_pair
 from bot.triage.partners import Names
 
@@ -31,9 +31,38 @@ def explain(
     for tested in sorted(pairs, key=lambda item: len(item.stations)):
         broken = tuple(cell for cell in tested.cells if judged.get(cell) in BROKEN)
         if broken:
-            for item in seen.examined(tested, tested.result):
-                hop = seen.hop(tested, item.cause) if item.data.get("stands") else None
-                yield dataclasses.replace(item, pair=tested.name, cells=broken, data={**item.data, "hop": hop})
+            for hop, item in _along(seen, tested):
+                data = {**item.data, "hop": hop if item.data.get("stands") else None}
+                yield dataclasses.replace(item, pair=tested.name, cells=broken, data=data)
+
+
+def _along(seen: "_Seen", tested: TestedPair) -> Iterator[tuple[str | None, Experiment]]:
+    """Examine a chain station by station up to the first that a defect broke, then every later hop not seen yet.
+
+    What two defects make of a tensor together is seldom explained; each of them by itself is. A later hop starts from
+    what the earlier ones left, and is the one a direct conversion of the same formats tests, if there is one.
+    """
+    formats = tested.name.split("-")
+    last, named = len(tested.stations) - 1, len(formats) == len(tested.stations) > 2
+    for i in range(1, last + 1):
+        items = seen.examined(tested.source, tested.stations[i], tested)
+        if i == last or any(_defect(item) for item in items):
+            yield from ((_hop(formats, i) if named else None, item) for item in items)
+            break
+    for j in range(i + 1, last + 1):
+        if _hop(formats, j) not in seen.names:
+            items = seen.examined(tested.stations[j - 1], tested.stations[j], tested)
+            yield from ((_hop(formats, j) if named else None, item) for item in items if item.data.get("stands"))
+
+
+def _hop(formats: Sequence[str], i: int) -> str:
+    return "-".join(formats[i - 1 : i + 1])
+
+
+def _defect(item: Experiment) -> bool:
+    known = hypotheses.ALL.get(item.cause)
+    kind = item.data.get("kind") or (known.KIND if known else CauseKind.DEFECT)
+    return bool(item.data.get("stands")) and kind == CauseKind.DEFECT
 
 
 class _Seen:
@@ -41,29 +70,22 @@ class _Seen:
 
     def __init__(self) -> None:
         self._done: dict[tuple[Path, Path], list[Experiment]] = {}
+        self.names: set[str] = set()  # of the direct conversions
 
-    def examined(self, tested: TestedPair, result: Path) -> list[Experiment]:
-        """Return the experiments on a pair's source and one of its stations; none for a source nobody can read."""
-        key = (tested.source, result)
+    def examined(self, source: Path, result: Path, tested: TestedPair) -> list[Experiment]:
+        """Return the experiments on two stations; none for a source nobody can read."""
+        key = (source, result)
+        if len(tested.stations) == 2:
+            self.names.add(tested.name)
         if key not in self._done:
             self._done[key] = []
             with contextlib.suppress(UserError):
-                pair = open_pair(tested.source, result, asked=tested.asked)
+                pair = open_pair(source, result, asked=tested.asked)
                 try:
                     self._done[key] = examine(pair, tested.name)
                 finally:
                     pair.close()
         return self._done[key]
-
-    def hop(self, tested: TestedPair, cause: str) -> str | None:
-        """Return the hop after which a cause first stands: the formats on its two sides."""
-        formats = tested.name.split("-")
-        if len(formats) != len(tested.stations):
-            return None
-        for i, station in enumerate(tested.stations[1:-1], 1):
-            if any(item.cause == cause and item.data.get("stands") for item in self.examined(tested, station)):
-                return f"{formats[i - 1]}-{formats[i]}"
-        return f"{formats[-2]}-{formats[-1]}"
 
 
 def examine(pair: Pair, name: str, cells: Sequence[str] = ()) -> list[Experiment]:

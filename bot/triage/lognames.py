@@ -102,7 +102,7 @@ def arguments(command: str) -> Arguments:
         words = shlex.split(command)
     except ValueError:
         words = command.split()
-    texts, names = set(), set()
+    texts, names = set[str](), set[str]()
     for before, word in zip(["", *words], words, strict=False):
         option, _, value = word.partition("=") if word.startswith("--") else (before, "", word)
         if _TEXT_OPTION.fullmatch(option) or re.search(r"\s", value):

@@ -104,8 +104,8 @@ def _gates(rules: Sequence[Rule]) -> Iterator[Pattern]:
 
 def _rule(item: Mapping[str, Any], macros: Mapping[str, str]) -> Rule:
     known = dict(item)
-    lists = {key: _compiled(known.pop(key, ()), macros) for key in ("patterns", "requires", "unless", "unless_line")}
-    words = {key: tuple(known.pop(key, ())) for key in ("rivals", "match", "no_match")}
+    lists: dict[str, Any] = {key: _compiled(known.pop(key, ()), macros) for key in ("patterns", "requires", "unless", "unless_line")}
+    words: dict[str, Any] = {key: tuple(known.pop(key, ())) for key in ("rivals", "match", "no_match")}
     return Rule(
         name=known.pop("name"), cause=known.pop("id"), rank=known.pop("rank"),
         confidence=Confidence(known.pop("confidence")), when=_when(known.pop("when", {})), **lists, **words, **known,

@@ -36,7 +36,8 @@ class Line:
 
     def places(self, kind: str) -> tuple[int, ...]:
         """Return where a pattern of some kind may begin."""
-        return (0,) if kind == "^" else getattr(self, kind)  # type: ignore[no-any-return]
+        found: tuple[int, ...] = (0,) if kind == "^" else getattr(self, kind)
+        return found
 
 
 _ERR = re.compile(r"(?:(?:You: )?(?:Assistant: )?\[|\w+: |fatal )?[Ee]rror: ")
