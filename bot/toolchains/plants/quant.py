@@ -184,7 +184,7 @@ def _six_bits(part: F32, of: Any) -> F32:
     return np.asarray(np.clip(np.rint(part / unit), 0, 63), np.float32)
 
 
-PLANTS = {
+PLANTS: dict[str, Callable[[Draft, Chosen], Draft]] = {
     "QUANT-001": functools.partial(_by_type, _nibbles_side_by_side),
     "QUANT-002": functools.partial(_by_type, _fields_exchanged),
     "QUANT-003": functools.partial(_by_type, _signed_codes),
