@@ -159,7 +159,8 @@ class Hub:
         kind = "Bot" if login.endswith("[bot]") else "User"
         return {
             "login": login, "id": number, "node_id": f"U{number}", "avatar_url": f"https://a.example/{number}",
-            "gravatar_id": "", "url": here, "html_url": f"https://github.com/{login}", **links, "type": kind, "site_admin": False,
+            "gravatar_id": "", "url": here, "html_url": f"https://github.com/{login}", **links, "type": kind,
+            "site_admin": False,
         }  # fmt: skip
 
     def write_issue(self, login: str, title: str, body: str, labels: tuple[str, ...] = ()) -> int:
@@ -229,7 +230,8 @@ class Hub:
             "id": identity, "node_id": f"A{identity}", "name": name, "size_in_bytes": len(data), "url": here,
             "archive_download_url": f"{here}/zip", "expired": False, "created_at": self.stamp(),
             "updated_at": self.stamp(), "expires_at": self.stamp(), "data": data,
-            "workflow_run": {"id": run, "repository_id": 1, "head_repository_id": 2 if fork else 1, "head_branch": branch,
+            "workflow_run": {"id": run, "repository_id": 1, "head_repository_id": 2 if fork else 1,
+                             "head_branch": branch,
                              "head_sha": self.branches["main"] or "0" * 40},
         }  # fmt: skip
         return identity
@@ -349,9 +351,12 @@ class Routes:
         held.update({key: value for key, value in data.items() if key not in {"annotations", "id"}})
         here = f"https://api.github.com/repos/o/r/check-runs/{identity}"
         return {
-            "id": identity, "node_id": f"K{identity}", "head_sha": held["head_sha"], "external_id": held.get("external_id"), "url": here,
-            "html_url": f"https://github.com/o/r/runs/{identity}", "details_url": held.get("details_url"), "status": held.get("status", "queued"),
-            "conclusion": held.get("conclusion"), "started_at": None, "completed_at": held.get("completed_at"), "name": held["name"],
+            "id": identity, "node_id": f"K{identity}", "head_sha": held["head_sha"],
+            "external_id": held.get("external_id"), "url": here,
+            "html_url": f"https://github.com/o/r/runs/{identity}", "details_url": held.get("details_url"),
+            "status": held.get("status", "queued"),
+            "conclusion": held.get("conclusion"), "started_at": None, "completed_at": held.get("completed_at"),
+            "name": held["name"],
             "output": {"title": output.get("title"), "summary": output.get("summary"), "text": output.get("text"),
                        "annotations_count": len(held["annotations"]), "annotations_url": f"{here}/annotations"},
             "check_suite": None, "app": None, "pull_requests": [],
@@ -373,8 +378,10 @@ class Routes:
             raise Refusal(403, "Resource not accessible by integration")
         self.hub.statuses.append({"sha": at["sha"], **data})
         return 201, {
-            "url": "https://api.github.com/x", "avatar_url": None, "id": self.hub.next_id(), "node_id": "S", "state": data["state"],
-            "description": data.get("description"), "target_url": data.get("target_url"), "context": data.get("context", "default"),
+            "url": "https://api.github.com/x", "avatar_url": None, "id": self.hub.next_id(), "node_id": "S",
+            "state": data["state"],
+            "description": data.get("description"), "target_url": data.get("target_url"),
+            "context": data.get("context", "default"),
             "created_at": self.hub.stamp(), "updated_at": self.hub.stamp(), "creator": self.hub.user(BOT),
         }  # fmt: skip
 

@@ -101,7 +101,7 @@ class Repository:
             "GITHUB_API_URL": self.url, "GITHUB_REPOSITORY": "o/r", "STANDIN_REPOSITORY": str(self.folder),
             "STANDIN_ARTIFACTS": str(self.artifacts), "RUNNER_TEMP": str(self.scratch / "temp"),
         }  # fmt: skip
-        words: list[str] = [str(BIN / "act"), name, "--workflows", f".github/workflows/{flow}.yml", "--eventpath", str(path)]
+        words = [str(BIN / "act"), name, "--workflows", f".github/workflows/{flow}.yml", "--eventpath", str(path)]
         words += [word for label in RUNNERS for word in ("--platform", f"{label}=-self-hosted")]
         words += [word for key, value in environment.items() for word in ("--env", f"{key}={value}")]
         words += [word for given in self._standins() for word in ("--local-repository", given)]

@@ -32,7 +32,9 @@ def payload(name: str) -> dict[str, Any]:
     return told
 
 
-def finished(event: str, sha: str, run: int, *, owner: str = "o", branch: str = "main", own: bool = True) -> dict[str, Any]:
+def finished(
+    event: str, sha: str, run: int, *, owner: str = "o", branch: str = "main", own: bool = True
+) -> dict[str, Any]:
     told = payload("workflow_run.completed")
     identity = told["repository"]["id"] if own else 1
     told["workflow_run"] |= {
@@ -124,7 +126,8 @@ def test_a_playbook_with_mistakes_asks_for_action(repository: Repository, hub: H
     published(repository, finished("pull_request", sha, 31, branch="topic"), 32)
     (check,) = hub.checks.values()
     assert check["conclusion"] == "action_required"
-    assert [(note["path"], note["start_line"]) for note in check["annotations"]] == [("playbooks/tiny.playbook.yaml", 12)]
+    places = [(note["path"], note["start_line"]) for note in check["annotations"]]
+    assert places == [("playbooks/tiny.playbook.yaml", 12)]
 
 
 def commented(hub: Hub, body: str, login: str = MAINTAINER, *, kind: str = "User", **issue: Any) -> dict[str, Any]:
@@ -133,7 +136,8 @@ def commented(hub: Hub, body: str, login: str = MAINTAINER, *, kind: str = "User
     told = payload("issue_comment.created")
     told["comment"] |= {"id": identity, "body": body, "user": {**hub.user(login), "type": kind}}
     told["issue"] |= {
-        "number": number, "labels": [{"name": "requalify"}], "user": hub.user(BOT), "state": "open", "locked": False, **issue,
+        "number": number, "labels": [{"name": "requalify"}], "user": hub.user(BOT), "state": "open",
+        "locked": False, **issue,
     }  # fmt: skip
     told["issue"].pop("pull_request", None)
     return told
