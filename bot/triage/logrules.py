@@ -104,7 +104,8 @@ def _gates(rules: Sequence[Rule]) -> Iterator[Pattern]:
 
 def _rule(item: Mapping[str, Any], macros: Mapping[str, str]) -> Rule:
     known = dict(item)
-    lists: dict[str, Any] = {key: _compiled(known.pop(key, ()), macros) for key in ("patterns", "requires", "unless", "unless_line")}
+    places = ("patterns", "requires", "unless", "unless_line")
+    lists: dict[str, Any] = {key: _compiled(known.pop(key, ()), macros) for key in places}
     words: dict[str, Any] = {key: tuple(known.pop(key, ())) for key in ("rivals", "match", "no_match")}
     return Rule(
         name=known.pop("name"), cause=known.pop("id"), rank=known.pop("rank"),
