@@ -163,5 +163,5 @@ def wrong_rows(case: Case) -> Index:
         error = np.sqrt(np.einsum("ij,ij->i", off, off))
         norm = np.sqrt(np.einsum("ij,ij->i", x, x))
     scale = np.maximum(norm, np.median(norm) * 1e-3 + 1e-30)
-    wrong = np.flatnonzero(~(error / scale <= 2 * case.limit))
+    wrong = np.flatnonzero(~(error / scale <= 1.25 * case.limit))
     return wrong if len(wrong) else np.arange(count)

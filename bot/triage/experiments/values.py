@@ -139,7 +139,7 @@ def low_rank(x: F32, y: F32, noise: float = EXACT) -> Fitted:
 
     What B's type may cost, as a relative error, is not counted as rank.
     """
-    if x.ndim != 2 or min(x.shape) < 4 * FEW:
+    if x.ndim != 2 or min(x.shape) < 2 * FEW:
         return None
     difference = (y - x).astype(np.float64)
     if not _spread(difference):
