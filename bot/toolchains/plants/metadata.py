@@ -32,9 +32,9 @@ def _rewritten(found: Mapping[str, Any], names: set[str], change: Restate) -> di
     for key, value in found.items():
         if isinstance(value, Mapping) and key != "quantization_config":
             made[key] = _rewritten(value, names, change)
-        elif key not in names and key.partition(".")[2] not in names:
-            made[key] = value
-        elif (new := change(value) if value is not None else None) is not None:
+        elif value is None or (key not in names and key.partition(".")[2] not in names):
+            made[key] = value  # to lose what says "none" is to lose nothing
+        elif (new := change(value)) is not None:
             made[key] = new
     return made
 
