@@ -12,6 +12,7 @@ from bot.triage.hypotheses import _base
 UNKNOWN, OTHER_MODEL = "UNKNOWN-001", "VALUE-009"
 KINDS = (CauseKind.DEFECT, CauseKind.HARNESS, CauseKind.INFRA, CauseKind.CLEARS)
 GRADES = (Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW)
+ARCHITECTURE = "META-006"  # keys are read by the architecture's name: a wrong one loses them
 PLANES = "BTMKIL"  # a file nobody can read comes before what is in it
 
 
@@ -45,12 +46,12 @@ def _ranked(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=_rank))
 
 
-def _rank(finding: Finding) -> tuple[bool, int, bool, int, int, int, tuple[int, str]]:
+def _rank(finding: Finding) -> tuple[bool, int, bool, int, int, int, bool, tuple[int, str]]:
     """Sort key: another checkpoint first, defects before what clears, what is known before what is not."""
     plane = min((PLANES.find(plane) for plane in hypotheses.ALL[finding.id].PLANES), default=len(PLANES))
     return (
         finding.id != OTHER_MODEL, KINDS.index(finding.kind), finding.id == UNKNOWN, -finding.explained,
-        GRADES.index(finding.confidence), plane, hypotheses.order(finding.id),
+        GRADES.index(finding.confidence), plane, finding.id != ARCHITECTURE, hypotheses.order(finding.id),
     )  # fmt: skip
 
 

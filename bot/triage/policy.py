@@ -16,6 +16,8 @@ ARITHMETIC = 1e-6  # a budget up to here allows for float32 sums, not for anothe
 WHOLE = {code: name for name, code in FILE_TYPES.items() if name not in QUANTIZED}  # file types of unquantized files
 # what converters store in the place of a type whose blocks do not divide a row (llama-quant.cpp)
 FALLBACKS = frozenset({"F16", "Q8_0", "Q5_0", "Q5_1", "Q4_0", "IQ4_NL"})
+# matrices of a GGUF no converter quantizes (convert_hf_to_gguf.py, llama-quant.cpp)
+KEPT = ("position_embd.weight", "ffn_gate_inp.weight")
 MIXTURE = frozenset({"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"})  # names of K files are those of mixtures
 
 
@@ -56,6 +58,8 @@ def _unasked(pair: Pair, diff: TensorDiff) -> str | None:
         return None
     if pair.b is not None and len(diff.shape) < 2 and (pair.b.checkpoint.format == "gguf" or diff.dtype_b in QUANTIZED):
         return f"vectors are stored as {diff.dtype_b}; converters keep them in F32"
+    if diff.dtype_b in QUANTIZED and diff.name_b.endswith(KEPT):
+        return f"{diff.name_b} is stored as {diff.dtype_b}; converters keep it in F32"
     if pair.asked is not None:
         asked = pair.asked.upper()
         return None if diff.dtype_b in _allowed(asked) else f"{diff.dtype_b} though {asked or 'no loss'} was asked for"
