@@ -160,6 +160,9 @@ def wrong_rows(case: Case) -> Index:
     with np.errstate(all="ignore"):
         x, y = case.x.reshape(count, -1), case.y.reshape(count, -1)
         off = x - y
+        if case.budget.exact:  # copies: one bit is enough
+            wrong = np.flatnonzero(((off != 0) & ~(np.isnan(x) & np.isnan(y))).any(axis=1))
+            return wrong if len(wrong) else np.arange(count)
         error = np.sqrt(np.einsum("ij,ij->i", off, off))
         norm = np.sqrt(np.einsum("ij,ij->i", x, x))
     scale = np.maximum(norm, np.median(norm) * 1e-3 + 1e-30)
