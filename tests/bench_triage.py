@@ -301,13 +301,13 @@ def of(results: Sequence[Result], *families: str) -> list[Result]:
     return [r for r in results if r.case.family in families]
 
 
-def table(results: Sequence[Result], seed: int) -> str:
+def table(results: Sequence[Result], seed: int, *, quick: bool = False) -> str:
     """Return the results as Markdown."""
     singles, pairs, clean = of(results, "single", "limited"), of(results, "pair"), of(results, "clean")
     limited, counted = of(results, "limited"), sum(r.exact is not None for r in singles)
     lines = [
         "# Does triage name the right cause?", "",
-        f"Written by `python tests/bench_triage.py --seed {seed}`; what each number means is said there.", "",
+        f"Written by `python tests/bench_triage.py --seed {seed}{' --quick' if quick else ''}`; what each number means is said there.", "",
         "| | cases | rate |", "|---|---|---|",
         f"| the planted cause is named first | {len(singles)} | {rate(singles):.1%} |",
         f"| with exactly the tensors that were hit | {counted} | {exactness(singles):.1%} |",
@@ -343,7 +343,7 @@ def main() -> None:
             Path(folder), seed=asked.seed, quick=asked.quick, archs=[a for a in asked.arch.split(",") if a],
             causes=[c for c in asked.only.split(",") if c],
         )  # fmt: skip
-    text = table(results, asked.seed)
+    text = table(results, asked.seed, quick=asked.quick)
     asked.out.write_text(text)
     print(text.partition("## Named")[0])
     print(f"{len(results)} cases, {time.process_time() - started:.0f} s of one core; slowest:")

@@ -112,13 +112,14 @@ def _between(dtype: str, values: F32, found: F32) -> str | None:
 def _sample(a: View, b: View, pair: Matched) -> tuple[F32, Bytes] | None:
     """Return some rows of A in the order of B's, and B's bytes of the same rows."""
     slot = pair.b
-    if len(pair.a.shape) != 2 or pair.a.shape != slot.shape or slot.expert is not None or slot.info.row_padding:
+    if len(pair.a.shape) != 2 or pair.a.shape != slot.shape or slot.info.row_padding:
         return None
-    count = slot.info.shape[0]
+    count, first = slot.info.shape[-2], (slot.expert or 0) * slot.info.shape[-2]
     wanted = np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).astype(np.intp))
     if slot.change is Change.TRANSPOSED:
         values = np.ascontiguousarray(undone(a.checkpoint, pair.a).T[wanted])
     else:
         order = np.argsort(pair_rows(count, slot.heads)) if slot.change in ROTARY else None
         values = undone(a.checkpoint, pair.a, wanted if order is None else order[wanted])
-    return values, np.ascontiguousarray(b.checkpoint.raw(slot.stored).reshape(count, -1)[wanted]).reshape(-1)
+    rows = b.checkpoint.raw(slot.stored).reshape(math.prod(slot.info.shape[:-1]), -1)
+    return values, np.ascontiguousarray(rows[first + wanted]).reshape(-1)
