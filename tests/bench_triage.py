@@ -304,10 +304,11 @@ def of(results: Sequence[Result], *families: str) -> list[Result]:
 def table(results: Sequence[Result], seed: int, *, quick: bool = False) -> str:
     """Return the results as Markdown."""
     singles, pairs, clean = of(results, "single", "limited"), of(results, "pair"), of(results, "clean")
+    words = f"--seed {seed}{' --quick' if quick else ''}"
     limited, counted = of(results, "limited"), sum(r.exact is not None for r in singles)
     lines = [
         "# Does triage name the right cause?", "",
-        f"Written by `python tests/bench_triage.py --seed {seed}{' --quick' if quick else ''}`; what each number means is said there.", "",
+        f"Written by `python tests/bench_triage.py {words}`; what each number means is said there.", "",
         "| | cases | rate |", "|---|---|---|",
         f"| the planted cause is named first | {len(singles)} | {rate(singles):.1%} |",
         f"| with exactly the tensors that were hit | {counted} | {exactness(singles):.1%} |",
