@@ -27,14 +27,17 @@ def pattern(names: Iterable[str], everything: Iterable[str]) -> str:
     for name in names:
         kind, layer = kind_and_layer(name)
         chosen[kind].add(layer)
-    return "; ".join(_one_kind(kind, layers, len(total[kind] or layers)) for kind, layers in sorted(chosen.items()))
+    alike: dict[str, list[str]] = defaultdict(list)  # where -> the kinds that are there
+    for kind, layers in sorted(chosen.items()):
+        alike[_layers(layers, len(total[kind] or layers))].append(kind)
+    return "; ".join(f"{', '.join(kinds)}{where}" for where, kinds in alike.items())
 
 
-def _one_kind(kind: str, layers: set[int | None], of: int) -> str:
+def _layers(layers: set[int | None], of: int) -> str:
     numbers = sorted(layer for layer in layers if layer is not None)
     if not numbers:
-        return kind
-    return f"{kind} in layer{'s' if len(numbers) > 1 else ''} {spans(numbers)}, {len(numbers)} of {of}"
+        return ""
+    return f" in layer{'s' if len(numbers) > 1 else ''} {spans(numbers)}, {len(numbers)} of {of}"
 
 
 def spans(numbers: Sequence[int]) -> str:
