@@ -1,5 +1,6 @@
 """The pieces pages are laid out from: tables, lists and lines, as Markdown. Pure."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -295,10 +296,11 @@ def hypotheses(items: Sequence[Hypothesis], detail: Detail) -> Md:
 
 def commands(items: Sequence[Command], detail: Detail) -> Md:
     """Return numbered commands that run as printed."""
-    shown, left = most([item for item in items if len(shell(item.argv)) <= detail.block], detail.items)
+    fitting = (item for item in items if len(shell(item.argv)) <= detail.block)
+    shown = list(itertools.islice(fitting, detail.items))
     lines = [f"# {place}. {cut(item.why, 200)}\n{shell(item.argv)}" for place, item in enumerate(shown, 1)]
     block = fence("\n\n".join(lines), "bash", limit=1 << 20) if lines else ""
-    return paragraphs([block, *more(left + len(items) - len(shown) - left, "commands")])
+    return paragraphs([block, *more(len(items) - len(shown), "commands")])
 
 
 def heat_block(heat_map: Heat | None, detail: Detail) -> Md:
