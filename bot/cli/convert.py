@@ -24,10 +24,10 @@ def command(
     config and tokenizer files. Nothing is left under the target's name when it fails.
     """
     from bot.toolchains import conversion
-    from bot.toolchains.plants import parse
+    from bot.toolchains.plants import parse_all
 
     done = conversion.convert(
-        source, target, dtype=dtype, plants=[parse(text) for text in plants], where_possible=plant_where_possible
+        source, target, dtype=dtype, plants=parse_all(plants), where_possible=plant_where_possible
     )
     if as_json:
         click.echo(json.dumps(done))

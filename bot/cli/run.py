@@ -109,11 +109,9 @@ def _changed(book: Playbook, tool: str | None, backend: str | None) -> Playbook:
 def _check_plants(plants: Sequence[str]) -> None:
     """Refuse what cannot be planted before anything is started."""
     from bot.suite.runner import ASTRAY
-    from bot.toolchains.plants import parse
+    from bot.toolchains.plants import parse_all
 
-    for text in plants:
-        if text != ASTRAY:
-            parse(text)
+    parse_all(text for text in plants if text != ASTRAY)
 
 
 def _plan(book: Playbook, asked: dict[str, Any]) -> tuple[Path, Plan]:

@@ -4,11 +4,12 @@ Without a dtype it loses nothing: what the target can hold is copied byte for by
 widened to float32. One tensor is in memory at a time.
 """
 
+import contextlib
 import dataclasses
 import functools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from bot.formats.config_rope import factors
 from bot.formats.names import Change
 from bot.formats.view import Slot, View, canonical, pair_rows
 from bot.toolchains.draft import Draft, DraftTensor
-from bot.toolchains.plants import NothingToPlantError, Plant, plant
+from bot.toolchains.plants import NothingToPlantError, Plant, in_order, plant
 from bot.toolchains.writing import write
 
 SUFFIXES = {".gguf": "gguf", ".safetensors": "safetensors", ".apr": "apr"}
@@ -66,14 +67,15 @@ def convert(
     fmt = target_format(target)
     _refuse_overwriting(view, target)
     draft = draft_of(view, fmt, dtype.upper() if dtype else None)
-    draft, planted = _planted(draft, plants, where_possible=where_possible)
 
     def told(number: int, total: int) -> None:
         view.checkpoint.forget()
         if progress:
             progress(number, total)
 
-    write(draft, target, told)
+    with _compatible(plants):
+        draft, planted = _planted(draft, in_order(plants), where_possible=where_possible)
+        write(draft, target, told)
     for item in planted:
         if item.after:
             item.after(_written_file(target), item.where)
@@ -81,6 +83,20 @@ def convert(
         "source": str(source), "target": str(target), "from": view.checkpoint.format, "to": fmt, "dtype": dtype,
         "tensors": len(draft.tensors), "planted": [item.label for item in planted],
     }  # fmt: skip
+
+
+@contextlib.contextmanager
+def _compatible(plants: Sequence[Plant]) -> Iterator[None]:
+    """Refuse plants of which one leaves bytes or shapes that another cannot work on."""
+    try:
+        yield
+    except ValueError as error:
+        if len(plants) < 2:
+            raise
+        labels = " and ".join(item.label for item in plants)
+        raise UserError(
+            f"{labels} cannot be planted together: {error}", hint="plant one at a time, or in other tensors"
+        ) from None
 
 
 def _planted(draft: Draft, plants: Sequence[Plant], *, where_possible: bool) -> tuple[Draft, list[Plant]]:

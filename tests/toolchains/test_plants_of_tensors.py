@@ -9,7 +9,7 @@ from bot.errors import UserError
 from bot.formats import open_checkpoint
 from bot.formats.view import View, canonical, pair_rows
 from bot.toolchains import conversion, specimen
-from bot.toolchains.plants import NothingToPlantError, parse
+from bot.toolchains.plants import NothingToPlantError, parse, parse_all
 from bot.toolchains.plants.where import Where, chosen
 
 Q, K, V = (f"model.layers.{{i}}.self_attn.{part}_proj.weight" for part in "qkv")
@@ -107,6 +107,23 @@ def test_what_is_not_there_cannot_be_planted(llama: Path, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match="cannot be planted"):
         parse("ROPE-999")
+
+
+def test_plants_are_committed_in_the_order_of_a_converter(llama: Path, tmp_path: Path) -> None:
+    """Rows move before they are encoded, and blocks are there before they are called something else."""
+    for name, plants in (("one", ("LAYOUT-006", "DTYPE-005")), ("other", ("DTYPE-005", "LAYOUT-006"))):
+        convert(llama, tmp_path / f"{name}.gguf", *plants, dtype="q8_0")
+    assert (tmp_path / "one.gguf").read_bytes() == (tmp_path / "other.gguf").read_bytes()
+
+
+def test_plants_that_shut_each_other_out_are_refused(llama: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="DTYPE-005 and QUANT-007 cannot be planted together"):
+        parse_all(["DTYPE-005", "QUANT-007"])
+    assert len(parse_all(["DTYPE-005:layer=0", "QUANT-007:layer=1"])) == 2
+    # what is found out only while writing is told the same way, and nothing stays behind
+    with pytest.raises(UserError, match="DTYPE-005 and QUANT-007:layers=0-1 cannot be planted together"):
+        convert(llama, tmp_path / "m.apr", "DTYPE-005", "QUANT-007:layers=0-1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_terms_of_where() -> None:

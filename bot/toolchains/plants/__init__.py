@@ -6,7 +6,8 @@ all that the cause can touch.
 """
 
 import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from bot.errors import UserError
@@ -34,6 +35,13 @@ DRAFT_PLANTS: dict[str, Change] = {
     **metadata.PLANTS,
     **tokenizer.PLANTS,
 }
+LABELS = frozenset({"DTYPE-004", "DTYPE-005"})  # what is said of bytes that are already there
+WHOLE = frozenset({"DTYPE-005", "QUANT-007"})  # plants that decide how many bytes a matrix takes
+# what a draft goes through before it is labelled
+STAGES: tuple[Collection[str], ...] = (
+    values.PLANTS, rotary.PLANTS, order.PLANTS, layout.PLANTS, names.PLANTS, dtypes.PLANTS.keys() - LABELS,
+    quant.PLANTS, LABELS,
+)  # fmt: skip
 # cause -> what it does to the written file
 FILE_PLANTS: dict[str, After] = {**files.PLANTS}
 
@@ -64,6 +72,26 @@ def parse(text: str) -> Plant:
     if cause not in DRAFT_PLANTS and cause not in FILE_PLANTS:
         raise UserError(f"{cause!r} cannot be planted", hint=f"can be: {', '.join(plantable())}")
     return Plant(cause=cause, where=where, change=DRAFT_PLANTS.get(cause), after=FILE_PLANTS.get(cause))
+
+
+def parse_all(texts: Iterable[str]) -> list[Plant]:
+    """Read plants that are to be committed in one conversion; UserError for two that shut each other out."""
+    plants = [parse(text) for text in texts]
+    for one, other in itertools.combinations(plants, 2):
+        if {one.cause, other.cause} == WHOLE and one.where == other.where:
+            raise UserError(
+                f"{one.label} and {other.label} cannot be planted together: each writes a matrix's bytes its own way",
+                hint="plant one at a time, or each in a layer of its own",
+            )
+    return plants
+
+
+def in_order(plants: Iterable[Plant]) -> list[Plant]:
+    """Return plants in the order in which a converter would commit them, whatever order they were asked for in.
+
+    Values and rows are computed before they are encoded, and only what is encoded can be labelled wrongly.
+    """
+    return sorted(plants, key=lambda item: [item.cause in stage for stage in STAGES], reverse=True)
 
 
 def plant(draft: Draft, item: Plant) -> Draft:
