@@ -261,10 +261,11 @@ def damage(x: F32, y: F32, limit: float) -> tuple[int, int]:
     width = x.shape[-1] - x.shape[-1] % BLOCK if x.ndim > 1 else x.size - x.size % BLOCK
     if not width:
         return 0, 0
-    blocks_x = np.abs(x[..., :width]).reshape(-1, BLOCK).max(axis=1)
-    blocks_e = np.abs(x[..., :width] - y[..., :width]).reshape(-1, BLOCK).max(axis=1)
-    blocks_y = np.abs(y[..., :width]).reshape(-1, BLOCK).max(axis=1)
-    largest = np.maximum(blocks_x, blocks_y)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities where garbage is read as numbers
+        blocks_x = np.abs(x[..., :width]).reshape(-1, BLOCK).max(axis=1)
+        blocks_e = np.abs(x[..., :width] - y[..., :width]).reshape(-1, BLOCK).max(axis=1)
+        blocks_y = np.abs(y[..., :width]).reshape(-1, BLOCK).max(axis=1)
+        largest = np.maximum(blocks_x, blocks_y)
     # super-blocks of 256 share a scale, so a tiny block beside a large one is all error, rightly
     floor = largest.max(initial=0.0) * 0.05
     return int(np.count_nonzero(blocks_e > 0.75 * np.maximum(largest, floor))), largest.size

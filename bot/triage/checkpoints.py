@@ -7,6 +7,8 @@ import math
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from bot.compare.diff import Agreement, Matched, TensorDiff, compare_one, empty, match
 from bot.compare.settings import differences
 from bot.formats.view import kind_and_layer
@@ -83,7 +85,8 @@ def _like_weights(pair: Pair, item: Matched) -> bool:
     if pair.b is None or item.a.shape != item.b.shape:
         return item.a.shape != item.b.shape
     case = Case(pair.a, pair.b, item)
-    sizes = [float((values.astype("f8") ** 2).mean()) ** 0.5 for values in (case.x, case.y)]
+    with np.errstate(all="ignore"):  # what is read wrongly may be of any size, or no number
+        sizes = [float((values.astype("f8") ** 2).mean()) ** 0.5 for values in (case.x, case.y)]
     return all(math.isfinite(size) and size > 0 for size in sizes) and max(sizes) <= ALIKE * min(sizes)
 
 

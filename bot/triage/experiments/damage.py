@@ -26,7 +26,7 @@ def mended(predicted: F32, found: F32, limit: float) -> tuple[float, dict[str, A
     x, y = (side.reshape(-1)[: count * BLOCK].reshape(count, BLOCK) for side in (predicted, found))
     with np.errstate(all="ignore"):
         error, size = np.abs(x - y).max(axis=1), np.maximum(np.abs(x), np.abs(y)).max(axis=1)
-        typical = float(np.nanmedian(size))
+        typical = 0.0 if np.isnan(size).all() else float(np.nanmedian(size))
         bad = ~(error <= np.maximum(max(3 * limit, 1e-5) * np.maximum(size, typical * 0.05), 1e-30))
     wrong = np.flatnonzero(bad)
     if not 0 < wrong.size <= FEW * count:
