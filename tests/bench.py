@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-MODELS = Path(os.environ.get("REQUALIFY_MODELS", Path.home() / ".cache" / "requalify" / "models"))
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "requalify"
+MODELS = Path(os.environ.get("REQUALIFY_CACHE") or CACHE) / "models"  # where `make models` puts them
 SMALL = MODELS / "smollm2-135m-instruct-q4_1.gguf"
 LARGE = MODELS / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
 ROOT = Path(__file__).parent.parent

@@ -33,16 +33,27 @@ def locate(spec: ModelSpec, given: Path | None = None, *, beside: Path | None = 
 
 
 def caches(name: str) -> Iterator[Path]:
-    """Yield where a model of that name would lie: the hub's cache first, then the spellings of apr-models."""
+    """Yield where a model of that name would lie: this machine's own store, the hub's cache, then apr-models."""
+    if store := os.environ.get("REQUALIFY_MODELS"):
+        yield from _spellings(Path(store), name)
     home = Path.home()
     hub = os.environ.get("HUGGINGFACE_HUB_CACHE") or os.environ.get("HF_HUB_CACHE")
     hf_home = Path(os.environ.get("HF_HOME") or home / ".cache" / "huggingface")
+    yield (Path(hub) if hub else hf_home / "hub") / _hub_name(name)
+    yield from list(_spellings(home / ".cache" / "apr-models", name))[1:]
+
+
+def _hub_name(name: str) -> str:
+    return f"models--{name.replace('/', '--')}"
+
+
+def _spellings(store: Path, name: str) -> Iterator[Path]:
+    """Yield a model's folders in a store: the hub's spelling, the slug of apr-models, owner and name."""
     owner, _, repository = name.rpartition("/")
-    yield (Path(hub) if hub else hf_home / "hub") / f"models--{name.replace('/', '--')}"
-    models = home / ".cache" / "apr-models"
-    yield models / repository.lower().replace(".", "-")
+    yield store / _hub_name(name)
+    yield store / repository.lower().replace(".", "-")
     if owner:
-        yield models / owner / repository
+        yield store / owner / repository
 
 
 def _inside(path: Path, spec: ModelSpec) -> Path:
