@@ -136,9 +136,9 @@ def _hypotheses(finding: Finding, others: Sequence[Finding], judgement: Judgemen
         if other.kind in harness or mine & {*other.gates, *other.masked}:
             yield _standing(other)
     standing = {other.id for other in judgement.findings}
-    for cause in dict.fromkeys(finding.refuted):
-        if cause not in standing:
-            yield _refuted(cause, finding, judgement)
+    rivals = [cause for cause in dict.fromkeys(finding.refuted) if cause not in standing]
+    told = [_refuted(cause, finding, judgement) for cause in rivals]
+    yield from sorted(told, key=lambda rival: not rival.result)  # what was measured first, then what was ruled out
 
 
 def _standing(finding: Finding) -> Hypothesis:
@@ -174,6 +174,7 @@ def _refuted(cause: str, finding: Finding, judgement: Judgement) -> Hypothesis:
     tried = [item.data for item in judgement.journal.experiments if item.cause == cause]
     words = _catalogue(cause)
     before, after = _best(tried, "before"), _best(tried, "after")
+    before = finding.residual_before if before is None else before
     measured = f"residual {short(before)} → {short(after)}" if after is not None else ""
     return Hypothesis(
         id=cause, slug=words[0], standing=REFUTED, claim=words[1], falsified_if=words[2], result=measured,
