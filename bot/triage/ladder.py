@@ -8,6 +8,9 @@ wrong rows of any reason look like it.
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
 
 from bot.formats._base import F32
 from bot.triage import moves as vocabulary
@@ -162,6 +165,8 @@ def _damage(bench: Bench, move: Move, x: F32, variant: Variant | None = None) ->
         return None
     try:
         value, facts = mended(move.predict(x, slice(None)), y, bench.case.loose)
+        if not value <= bench.case.loose and move.label and not move.group:
+            value, facts = mended(x, _moved_back(move, x, y), bench.case.loose)  # damaged first, then moved
     except (IndexError, ValueError):
         return None
     causes = (*(variant.causes if variant else ()), *move.causes, DAMAGE)
@@ -174,6 +179,15 @@ def _damage(bench: Bench, move: Move, x: F32, variant: Variant | None = None) ->
         causes=causes, label=", then ".join(parts), before=bench.before, after=value, rows_wrong=len(bench.wrong),
         rows=bench.rows, facts=stated, parts=parts, freedom=9, limit=bench.case.loose, rerun=lambda _: (value, facts),
     )  # fmt: skip
+
+
+def _moved_back(move: Move, x: F32, y: F32) -> F32:
+    """Return Y's values where the move took them from."""
+    numbers: Any = np.arange(x.size, dtype=np.intp).reshape(x.shape)
+    places: Any = move.predict(numbers, slice(None))
+    back = np.empty(x.size, np.float32)
+    back[places.reshape(-1)] = y.reshape(-1)
+    return back.reshape(x.shape)
 
 
 def confirm(case: Case, bench: Bench, item: Explanation) -> Explanation:

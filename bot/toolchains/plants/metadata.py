@@ -42,7 +42,7 @@ def _rewritten(found: Mapping[str, Any], names: set[str], change: Restate) -> di
 def _lost(*lost: str) -> Callable[[Draft, Chosen], Draft]:
     def plant(draft: Draft, _: Chosen) -> Draft:
         for key in lost:
-            draft = restated(draft, key, lambda _value: None)
+            draft = restated(draft, key, lambda value: None if value else value)  # a window of 0 is none
         return draft
 
     return plant

@@ -178,8 +178,8 @@ def _spoilt_by_source(case: Case) -> Apply:
     def apply(x: F32, y: F32) -> Fitted:
         """Wrong only in blocks in which the source itself holds a NaN or an infinity."""
         bad = ~np.isfinite(x)
-        if not bad.any() or _mostly_bad(case.x):
-            return None
+        if not bad.any() or np.isfinite(case.x).all() or _mostly_bad(case.x):
+            return None  # under another reading the source is no number anywhere
         return np.where(_blocks_of(bad, SUPER), y, x).astype(np.float32), {"not_numbers": int(bad.sum())}
 
     return apply

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,7 @@ from bot.triage.moves import Variant
 PROBE = 8  # rows by which a tensor is recognised
 NEAREST = 4  # tensors of like size tried under re-orderings, when none is recognised as it is
 EXPERT = re.compile(r"experts\.(\d+)\.")
+SAME = 4e-3  # residual of a vector and itself in the coarsest type vectors are stored in
 UNLIKE = 0.7  # residual of two tensors that are neither the same nor one of them rounded
 
 
@@ -34,8 +36,38 @@ def variants(case: Case) -> Iterator[Variant]:
             case.notes["stands for", case.layer] = kind_and_layer(name)[1]
             yield _variant(case, name, slot, convention)
     if not recognised:
-        for name, slot in _alike(case):
+        likely = dict(_alike(case))
+        # what belongs to a layer comes with it, changed beyond recognition or not
+        likely |= {name: slot for name, slot in candidates if kind_and_layer(name) == (case.kind, _home(case))}
+        for name, slot in likely.items():
             yield _variant(case, name, slot, _conventions(case, name)[0])
+
+
+def _home(case: Case) -> int | None:
+    """Return the layer of A whose vectors B has in this tensor's layer; None when none or several may be."""
+    key = ("home", case.layer)
+    if key not in case.notes:
+        votes = Counter(
+            layer
+            for name, slot in case.b.tensors.items()
+            if len(slot.shape) == 1 and case.layer is not None and kind_and_layer(name)[1] == case.layer
+            for layer in [_nearest_layer(case, name, slot)] if layer is not None
+        )  # fmt: skip
+        most = votes.most_common(1)
+        case.notes[key] = most[0][0] if most and most[0][1] * 2 > votes.total() else None
+    home: int | None = case.notes[key]
+    return home
+
+
+def _nearest_layer(case: Case, name: str, slot: Slot) -> int | None:
+    """Return the one layer whose vector of that kind is B's."""
+    kind = kind_and_layer(name)[0]
+    if ("vectors", kind) not in case.notes:
+        like = {kind_and_layer(n)[1]: s for n, s in case.a.tensors.items() if kind_and_layer(n)[0] == kind}
+        case.notes["vectors", kind] = {layer: undone(case.a.checkpoint, s) for layer, s in like.items()}
+    found = undone(case.b.checkpoint, slot)
+    near = [layer for layer, vector in case.notes["vectors", kind].items() if residual(vector, found) <= SAME]
+    return near[0] if len(near) == 1 else None
 
 
 def _candidates(case: Case) -> Iterator[tuple[str, Slot]]:

@@ -28,7 +28,9 @@ def fits(case: Case) -> Iterator[Fit]:
         yield Fit(causes=("VALUE-002",), label="decay stored as its logarithm, or the reverse", apply=decay)
     if case.kind in folding.AFTER:
         yield Fit(causes=("VALUE-007",), label="divided by what its readers were multiplied with", apply=_norm(case))
-    yield Fit(causes=("VALUE-008",), label="one value everywhere", apply=constant)
+    # rows of zeros are what is left of rows written without their padding
+    late = 2 if case.pair.b.info.row_padding else 0
+    yield Fit(causes=("VALUE-008",), label="one value everywhere", apply=constant, freedom=late)
     yield Fit(causes=("VALUE-003",), label="multiplied by a constant", apply=factor, freedom=1)
     yield Fit(causes=("VALUE-007",), label="each column multiplied by its own scale", apply=_folded(case), freedom=2)
     yield Fit(causes=("VALUE-007",), label="each row multiplied by its own scale", apply=rows, freedom=2)
@@ -142,7 +144,7 @@ def low_rank(x: F32, y: F32, noise: float = EXACT) -> Fitted:
     if x.ndim != 2 or min(x.shape) < 2 * FEW:
         return None
     difference = (y - x).astype(np.float64)
-    if not _spread(difference):
+    if not _spread(difference, noise * float(np.sqrt(np.square(x, dtype=np.float64).mean()))):
         return None
     basis = _row_space(difference[np.linspace(0, len(x) - 1, min(len(x), WITNESSES)).astype(np.intp)], x, noise)
     if basis is None or len(basis) > min(x.shape) // 4:
@@ -165,10 +167,14 @@ def _row_space(difference: F64, x: F32, noise: float) -> F64 | None:
     return basis
 
 
-def _spread(difference: F64) -> bool:
-    """Tell whether a difference touches most rows and columns; a few wrong rows are of low rank as well."""
-    touched = np.abs(difference) > 1e-3 * np.abs(difference).max(initial=0.0)
-    return bool(touched.any(axis=1).mean() > 0.9 and touched.any(axis=0).mean() > 0.9)
+def _spread(difference: F64, noise: float) -> bool:
+    """Tell whether a difference touches most rows and columns; a few wrong rows are of low rank as well.
+
+    `noise` is what the result's type may change a weight by: it touches everything.
+    """
+    squares = np.square(difference)
+    least = max(1e-3 * np.abs(difference).max(initial=0.0), noise) ** 2
+    return all(float((squares.mean(axis=axis) > least).mean()) > 0.9 for axis in (0, 1))
 
 
 def _ratio(over: Any, under: Any) -> float | None:
