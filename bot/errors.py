@@ -13,9 +13,17 @@ class Exit(enum.IntEnum):
     UNJUDGED = 4
 
 
+def spelled(text: str, *, lines: bool = True) -> str:
+    """Return text with every character that a terminal may obey, or not show, as its escape."""
+    kept = "\n\t" if lines else ""
+    return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
+
+
 class UserError(Exception):
     """Something the person at the keyboard can mend: says what, where and what to do (exit 2)."""
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
-        self.what, self.where, self.hint = what, where, hint
-        super().__init__(": ".join(part for part in (where, what) if part) + (f" ({hint})" if hint else ""))
+        # a path is one line, whatever its name holds; the other two may be lists
+        self.what, self.where, self.hint = spelled(what), spelled(where, lines=False), spelled(hint)
+        place = ": ".join(part for part in (self.where, self.what) if part)
+        super().__init__(place + (f" ({self.hint})" if hint else ""))

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from bot.errors import UserError
 from bot.records import Cell, Evidence, Experiment
@@ -106,12 +106,34 @@ def _sound_length(path: Path) -> int:
     return length
 
 
+R = TypeVar("R", Header, Cell, Evidence, Experiment)
+_FIELDS: Mapping[Any, tuple[type | tuple[type, ...], str]] = {
+    str: (str, "a text"),
+    str | None: ((str, type(None)), "a text or null"),
+    Mapping[str, Any]: (dict, "an object"),
+    tuple[str, ...]: (tuple, "a list of texts"),
+}
+
+
+def _sound(record: R) -> R:
+    """Return a record whose fields are of the types they are declared with; TypeError otherwise."""
+    for field in dataclasses.fields(record):
+        kinds, words = _FIELDS.get(field.type, (object, ""))
+        value = getattr(record, field.name)
+        texts = value if isinstance(value, tuple) and kinds is tuple else ()
+        if not isinstance(value, kinds) or not all(isinstance(item, str) for item in texts):
+            raise TypeError(f"{field.name} must be {words}, found {str(value)[:40]!r}")
+    return record
+
+
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Yield (line number, record); None stands for a torn last line."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                record = json.loads(line)
+                record = json.loads(line, parse_constant=str)
+            except RecursionError:
+                raise UserError("nested too deep", where=f"{path}:{number}") from None
             except ValueError:
                 if line.endswith(b"\n"):
                     hint = "the journal is damaged"
@@ -144,9 +166,9 @@ def read(path: Path) -> Journal:
             if number == 1:
                 header = _header(kind, record)
             elif kind == "evidence":
-                evidence.append(Evidence(**record))
+                evidence.append(_sound(Evidence(**record)))
             elif kind == "experiment":
-                experiments.append(Experiment(**{**record, "cells": tuple(record.get("cells", ()))}))
+                experiments.append(_sound(Experiment(**{**record, "cells": tuple(record.get("cells", ()))})))
             elif kind == "end":
                 complete = True
             else:
@@ -162,8 +184,8 @@ def _header(kind: str | None, record: dict[str, Any]) -> Header:
     schema = record.pop("schema", None)
     if kind != "run" or schema != SCHEMA:
         raise ValueError(f"expected a run record of schema {SCHEMA}, found {kind!r} of schema {schema!r}")
-    cells = tuple(Cell(**{**cell, "chain": tuple(cell["chain"])}) for cell in record.pop("cells"))
-    return Header(**record, cells=cells)
+    cells = tuple(_sound(Cell(**{**cell, "chain": tuple(cell["chain"])})) for cell in record.pop("cells"))
+    return _sound(Header(**record, cells=cells))
 
 
 def by_cell(evidence: Iterable[Evidence]) -> dict[str, dict[str, Evidence]]:

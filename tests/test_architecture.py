@@ -19,7 +19,7 @@ LAYERS: tuple[set[str], ...] = (
     {"suite"},
     {"probes"},
     {"toolchains", "reference", "gates", "score", "fleet"},
-    {"formats", "compare", "playbook", "journal"},
+    {"formats", "compare", "playbook", "journal", "jsonfile"},
     {"records", "errors", "process", "__init__"},
 )
 # compare stands on formats though they share a floor: a diff is of two checkpoints

@@ -1,18 +1,23 @@
 """The command line: one file a command, imported only when it is asked for."""
 
+import contextlib
+import errno
 import importlib
+import io
 import os
 import platform
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from bot import __version__
-from bot.errors import Exit, UserError
+from bot.errors import Exit, UserError, spelled
 
 # in the order `--help` lists them
 COMMANDS = {
@@ -34,6 +39,33 @@ COMMANDS = {
     "publish": "bot.cli.publish:command",
     "handle": "bot.cli.handle:command",
 }
+
+# what the system may refuse that the user can mend, and how; none of it is a bug or a verdict
+REFUSALS = {
+    errno.EACCES: "check the permissions",
+    errno.EPERM: "check the permissions",
+    errno.EROFS: "write elsewhere",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ELOOP: "a symbolic link leads to itself",
+    errno.ENOTDIR: "a part of this path is a file",
+    errno.EISDIR: "name a file",
+    errno.EIO: "the disk failed",
+}  # fmt: skip
+
+
+class _Path(click.Path):
+    """A path that names something: an empty word is a variable nobody set, not the folder we are in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = os.fsdecode(value)
+        if not text or "\0" in text:
+            self.fail("an empty path" if not text else "no possible path: it holds a zero", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 
 class _Lazy(click.Group):
@@ -65,33 +97,77 @@ def group() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit by what it found: see `bot.errors.Exit`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a name or a dash that the terminal's encoding lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(int(_ended(argv)))
+
+
+def _ended(argv: Sequence[str] | None) -> int:
+    """Run a command, say what went wrong, and return what to exit with."""
     try:
         code = group.main(args=list(argv) if argv is not None else None, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return int(code or 0)
     except UserError as error:
         click.echo(f"error: {error}", err=True)
-        code = Exit.USER
     except click.ClickException as error:
-        error.show()
-        code = Exit.USER
+        _usage(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        code = 130
-    except BrokenPipeError:
-        # whoever read our output has enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Exit.HELD
+        return 128 + signal.SIGINT
+    except (BrokenPipeError, SystemExit) as end:
+        return _unheard(end)
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug of ours must not look like a verdict
-        code = _ours(error)
-    sys.exit(int(code or 0))
+        return _refused(error) if isinstance(error, OSError) and error.errno in REFUSALS else _ours(error)
+    return Exit.USER
+
+
+def _usage(error: click.ClickException) -> None:
+    """Say what is wrong with the words given, and where to read how they go."""
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"see `{error.ctx.command_path} --help`"
+    click.echo(f"error: {UserError(error.format_message().rstrip('.'), hint=hint)}", err=True)
+
+
+def _unheard(end: BaseException) -> int:
+    """Return the status of a command whose reader had enough; click and rich exit with 1 then, which is a verdict."""
+    if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):
+        raise end
+    _drop_output()
+    return 128 + signal.SIGPIPE
+
+
+def _refused(error: OSError) -> int:
+    """Say what the system refused: no right, no such name, no space."""
+    where, hint = str(error.filename or "the output"), REFUSALS.get(error.errno or 0, "")
+    click.echo(f"error: {UserError(str(error.strerror), where=where, hint=hint)}", err=True)
+    _drop_output()
+    return Exit.USER
+
+
+def _drop_output() -> None:
+    """Let what is still buffered go nowhere, or the interpreter would stumble over it once more."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _ours(error: Exception) -> Exit:
     """Say that the failure is ours and where the details lie."""
-    with tempfile.NamedTemporaryFile("w", prefix="requalify-", suffix=".log", delete=False) as file:
-        file.write(f"requalify {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
-        file.write("".join(traceback.format_exception(error)))
-    click.echo(f"error: requalify failed: {type(error).__name__}: {error}", err=True)
-    click.echo(f"This is a bug of requalify; please report it with {file.name}", err=True)
+    details = f"requalify {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+    details += "".join(traceback.format_exception(error))
+    click.echo(f"error: requalify failed: {type(error).__name__}: {spelled(str(error))}", err=True)
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="requalify-", suffix=".log", delete=False) as file:
+            file.write(details)
+        place = file.name
+    except OSError:
+        click.echo(spelled(details), err=True)
+        place = "the lines above"
+    click.echo(f"This is a bug of requalify; please report it with {place}", err=True)
     return Exit.BUG
 
 

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import click
 
+from bot.cli import PATH
+from bot.errors import spelled
+
 
 @click.command("convert")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("source", type=PATH)
+@click.argument("target", type=PATH)
 @click.option("--dtype", help="Element type of the matrices: f32, f16, bf16, q8_0, q4_0, ... Lossless when not given.")
 @click.option(
     "--plant", "plants", multiple=True, metavar="CAUSE[:WHERE]", help="Commit this defect on purpose (repeatable)."
@@ -32,4 +35,4 @@ def command(
     if as_json:
         click.echo(json.dumps(done))
     else:
-        click.echo(f"{done['target']}: {done['tensors']} tensors, {done['from']} to {done['to']}")
+        click.echo(f"{spelled(done['target'], lines=False)}: {done['tensors']} tensors, {done['from']} to {done['to']}")

@@ -8,8 +8,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from bot.cli import finish
-from bot.errors import Exit
+from bot.cli import PATH, finish
+from bot.errors import Exit, UserError
+from bot.playbook.schema import DTYPES
 from bot.report.redact import clean
 from bot.report.story import result
 from bot.report.verdicts import cause
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 
 
 @click.command("diagnose")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--asked", metavar="DTYPE", help="What the conversion was asked for; leave out when not known.")
+@click.option(
+    "--asked",
+    metavar="DTYPE",
+    help="What the conversion was asked for: q8_0, q4_k_m, ... or lossless; leave out when not known.",
+)
 def command(a: Path, b: Path, as_json: bool, asked: str | None) -> None:
     """Find out why B is not A, by experiment on tensors, metadata and tokenizer; A is the one that is trusted.
 
@@ -30,7 +35,7 @@ def command(a: Path, b: Path, as_json: bool, asked: str | None) -> None:
     """
     from bot.triage.investigate import diagnose
 
-    found = diagnose(a, b, asked=asked)
+    found = diagnose(a, b, asked=_dtype(asked))
     if as_json:
         made = {
             "verdict": found.verdict,
@@ -41,6 +46,19 @@ def command(a: Path, b: Path, as_json: bool, asked: str | None) -> None:
     else:
         _show(found, Console())
     finish(Exit.HELD if found.verdict in {"equal", "within-budget"} else Exit.FALSIFIED)
+
+
+def _dtype(asked: str | None) -> str | None:
+    """Return an element type in small letters, an empty one for lossless; UserError for a word that is none."""
+    from bot.formats.blocks import QUANTIZERS
+
+    if asked is None or asked.lower() == "lossless":
+        return asked and ""
+    known = sorted({*DTYPES, *(name.lower() for name in QUANTIZERS)})
+    if asked.lower() not in known:
+        hint = f"known: lossless, {', '.join(known)}"
+        raise UserError(f"{asked[:40]!r} is no element type", where="--asked", hint=hint)
+    return asked.lower()
 
 
 def _show(found: "Diagnosis", console: Console) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bot.cli import PATH
 from bot.errors import UserError
 from bot.github import artifacts, event
 from bot.github.client import API
@@ -16,7 +17,7 @@ from bot.github.client import API
 @click.option("--state", is_flag=True, help="Fetch what the last published run on the default branch kept.")
 @click.option("--branch", help="The default branch; the event names it when this is not given.")
 @click.option("--newer-than", type=float, metavar="DAYS", help="Fail when the state is older than this, or not there.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@click.option("--out", type=PATH, required=True, help="Folder to write to.")
 def command(repo: str, state: bool, branch: str | None, newer_than: float | None, out: Path) -> None:
     """Fetch evidence from the artifacts of the run the event speaks of, each shard in a folder of its own.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bot.cli import PATH
 from bot.errors import UserError
 from bot.github import event
 
@@ -19,7 +20,7 @@ def now() -> datetime:
 
 
 @click.command("handle")
-@click.argument("path", metavar="EVENT_JSON", type=click.Path(path_type=Path))
+@click.argument("path", metavar="EVENT_JSON", type=PATH)
 def command(path: Path) -> None:
     """Obey the command in a comment, if it holds one and its author may give it.
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import click
 
-from bot.cli import finish
+from bot.cli import PATH, finish
 from bot.errors import Exit
 
 
 @click.command("inspect")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--limit", default=20, show_default=True, help="How many tensors and keys to list (0: all).")
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, help="How many tensors and keys to list (0: all)."
+)
 def command(file: Path, as_json: bool, limit: int) -> None:
     """Show format, architecture, tensors, metadata and broken laws of a checkpoint.
 

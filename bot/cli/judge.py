@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot import journal
-from bot.cli import finish
+from bot.cli import PATH, finish
 from bot.records import Outcome
 from bot.report.markdown import number
 from bot.report.pieces import WORDS
@@ -32,7 +32,7 @@ STYLES = {
 
 
 @click.command("judge")
-@click.argument("path", metavar="JOURNAL", type=click.Path(path_type=Path))
+@click.argument("path", metavar="JOURNAL", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts.json.")
 def command(path: Path, as_json: bool) -> None:
     """Judge recorded evidence again: verdicts, score and causes, without model, tool or GPU.

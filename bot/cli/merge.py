@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli import finish
+from bot.cli import PATH, finish
 from bot.errors import Exit, UserError
+from bot.jsonfile import read_json
 
 if TYPE_CHECKING:
     from bot.fleet.merge import Merged
@@ -17,15 +18,11 @@ TOLD = "merge.json"  # what was found and what is missing, beside the journals
 
 
 @click.command("merge")
-@click.argument("places", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Folder for the journal, costs.json and merge.json."
-)
+@click.argument("places", metavar="DIR...", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder for the journal, costs.json and merge.json.")
 @click.option("--each", is_flag=True, help="Several playbooks: one folder under --out for each.")
-@click.option(
-    "--plan", "matrix", type=click.Path(path_type=Path), help="What `requalify plan` printed: names what never arrived."
-)
-@click.option("--costs", "older", type=click.Path(path_type=Path), help="Costs of earlier runs, kept in costs.json.")
+@click.option("--plan", "matrix", type=PATH, help="What `requalify plan` printed: names what never arrived.")
+@click.option("--costs", "older", type=PATH, help="Costs of earlier runs, kept in costs.json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     places: tuple[Path, ...], out: Path, each: bool, matrix: Path | None, older: Path | None, as_json: bool
@@ -64,12 +61,10 @@ def command(
 
 def _expected(path: Path) -> set[str]:
     """Return the names of the playbooks in a printed matrix."""
+    told = read_json(path, what="what `requalify plan` prints")
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
         return {str(run["name"]) for entry in told["include"] for run in entry["runs"]}
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (KeyError, TypeError):
         raise UserError("not what `requalify plan` prints", where=str(path)) from None
 
 

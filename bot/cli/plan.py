@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli import finish
+from bot.cli import PATH, finish
 from bot.errors import Exit, UserError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _size(_ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 
 
 @click.command("plan")
-@click.argument("playbooks", metavar="PLAYBOOK...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("playbooks", metavar="PLAYBOOK...", nargs=-1, required=True, type=PATH)
 @click.option(
     "--model",
     "models",
@@ -43,7 +43,7 @@ def _size(_ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     "measured",
     multiple=True,
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="What cells took before: a costs.json, or a run's folder or journal (repeatable, later ones win).",
 )
 @click.option("--gpu-memory", callback=_size, metavar="SIZE", help="GPU memory of a runner; refuse what needs more.")

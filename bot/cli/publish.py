@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from bot import journal
+from bot.cli import PATH
 from bot.errors import UserError
 from bot.github import changes, event, findings, history, problems, publish, reader
 from bot.github.client import API, LOGIN, Client
@@ -28,13 +29,13 @@ def now() -> datetime:
 
 
 @click.command("publish")
-@click.argument("path", metavar="JOURNAL", type=click.Path(path_type=Path))
+@click.argument("path", metavar="JOURNAL", type=PATH)
 @click.option("--repo", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", required=True, help="The repository.")
 @click.option(
     "--pr", "pull", type=click.IntRange(1), metavar="N", help="The pull request to tell, if this is its head."
 )
-@click.option("--base", type=click.Path(path_type=Path), metavar="JOURNAL", help="The base branch's last evidence.")
-@click.option("--history", "known", type=click.Path(path_type=Path), metavar="DIR", help="What is kept between runs.")
+@click.option("--base", type=PATH, metavar="JOURNAL", help="The base branch's last evidence.")
+@click.option("--history", "known", type=PATH, metavar="DIR", help="What is kept between runs.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 def command(path: Path, repo: str, pull: int | None, base: Path | None, known: Path | None, dry_run: bool) -> None:
     """Tell GitHub what a run found: one issue per root cause, a check, one comment on the pull request.

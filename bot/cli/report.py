@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from bot import journal, report
-from bot.cli import finish
+from bot.cli import PATH, finish
 from bot.errors import UserError
 from bot.report import render, verdicts
 from bot.report.junit import junit_xml
@@ -16,7 +16,7 @@ FORMATS = ("md", "html", "junit", "json", "issue")
 
 
 @click.command("report")
-@click.argument("path", metavar="JOURNAL", type=click.Path(path_type=Path))
+@click.argument("path", metavar="JOURNAL", type=PATH)
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="md", show_default=True, help="What to print.")
 @click.option("--cause", metavar="ID", help="With --format issue: only the issue of this cause.")
 def command(path: Path, kind: str, cause: str | None) -> None:
@@ -25,6 +25,8 @@ def command(path: Path, kind: str, cause: str | None) -> None:
     JOURNAL is an evidence.jsonl or the folder of a run. `issue` prints the text of each issue that would be
     filed. The exit status is that of `requalify judge`.
     """
+    if cause and kind != "issue":
+        raise UserError("goes with --format issue only", where="--cause")
     judged = judge(journal.read(path))
     click.echo(_told(judged, view(judged), kind, cause), nl=False)
     finish(exit_code(judged.verdicts))

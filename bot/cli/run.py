@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bot import journal, playbook, report
-from bot.cli import finish
+from bot.cli import PATH, finish
 from bot.cli.progress import Progress
 from bot.errors import UserError
 from bot.gates import ALL
+from bot.jsonfile import read_json
 from bot.playbook import Plan, Playbook
 from bot.report.redact import clean
 from bot.report.verdicts import verdicts_json
@@ -32,16 +33,16 @@ OUT = Path("requalify-out")
 
 
 @click.command("run")
-@click.argument("path", metavar="PLAYBOOK", type=click.Path(path_type=Path))
+@click.argument("path", metavar="PLAYBOOK", type=PATH)
 @click.option("--toolchain", "tool", metavar="NAME", help="The converter under test, instead of the playbook's.")
 @click.option(
-    "--model", type=click.Path(path_type=Path),
+    "--model", type=PATH,
     help="The trusted model: a file, a Hugging Face folder or cache, an apr-models folder.",
 )  # fmt: skip
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="Where models run, instead of the playbook's.")
 @click.option("--gates", multiple=True, metavar="GLOB", help="Only gates or cells that match (repeatable).")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first falsified gate and leave a diagnostics folder.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where results go.  [default: requalify-out/NAME]")
+@click.option("--out", type=PATH, help="Where results go.  [default: requalify-out/NAME]")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
 @click.option(
     "--plant", "plants", multiple=True, metavar="CAUSE[:WHERE]",
@@ -52,7 +53,7 @@ OUT = Path("requalify-out")
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts.json (with --dry-run: the plan).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Cells measured at once.  [default: half the cores]")
 @click.option(
-    "--sick", type=click.Path(path_type=Path), metavar="FILE",
+    "--sick", type=PATH, metavar="FILE",
     help="What `doctor --json` said of a machine that needs mending: every cell is an error then, never a verdict.",
 )  # fmt: skip
 @click.option("--keep", is_flag=True, help="Keep the converted files, in the work folder under --out.")
@@ -68,6 +69,7 @@ def command(path: Path, plants: tuple[str, ...], dry_run: bool, as_json: bool, *
     """
     book = _changed(playbook.load(path), asked["tool"], asked["backend"])
     _check_plants(plants)
+    sick = _sick(asked["sick"])
     model, plan = _plan(book, asked)
     if dry_run:
         _print_plan(plan, as_json)
@@ -76,7 +78,7 @@ def command(path: Path, plants: tuple[str, ...], dry_run: bool, as_json: bool, *
 
     options = Options(
         model=model, out=asked["out"] or OUT / book.name, plants=plants, fail_fast=asked["fail_fast"],
-        resume=asked["resume"], keep=asked["keep"], workers=asked["workers"], sick=_sick(asked["sick"]),
+        resume=asked["resume"], keep=asked["keep"], workers=asked["workers"], sick=sick,
     )  # fmt: skip
     with _termination():
         judged, written = _run(plan, options)
@@ -91,17 +93,17 @@ def _sick(path: Path | None) -> dict[str, str]:
     """Return what a machine has to have mended, by check; UserError when that is not what the file tells."""
     if path is None:
         return {}
+    hint = "give what `requalify doctor --json` printed"
+    told = read_json(path, what="checks", hint=hint)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
         found = {str(check["name"]): str(check["found"]) for check in told["checks"] if check["state"] == "mend"}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        hint = "give what `requalify doctor --json` printed"
-        raise UserError(f"cannot be read: {error}", where=str(path), hint=hint) from None
+    except (KeyError, TypeError):
+        raise UserError("not checks", where=str(path), hint=hint) from None
     return found or {"doctor": "found nothing to mend, and its job said otherwise"}
 
 
 def _changed(book: Playbook, tool: str | None, backend: str | None) -> Playbook:
-    if tool and tool != book.toolchain:
+    if tool is not None and tool != book.toolchain:
         book = dataclasses.replace(book, toolchain=tool, toolchain_options={})
     return dataclasses.replace(book, backends=BACKENDS[backend]) if backend else book
 
@@ -127,7 +129,7 @@ def _plan(book: Playbook, asked: dict[str, Any]) -> tuple[Path, Plan]:
         book, source=source, known=list(ALL.values()), backends_missing=host.missing(book), gates=asked["gates"],
         toolchain_unsupported=lambda a, b: tool.unsupported(a, b, book.dtype),
     )  # fmt: skip
-    return model, playbook.shard(plan, *playbook.parse_shard(asked["shard"])) if asked["shard"] else plan
+    return model, playbook.shard(plan, *playbook.parse_shard(asked["shard"])) if asked["shard"] is not None else plan
 
 
 def _print_plan(plan: Plan, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli import finish
+from bot.cli import PATH, finish
 from bot.errors import Exit, UserError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("selftest")
-@click.option("--model", type=click.Path(path_type=Path), help="A model of yours; small ones are written without it.")
+@click.option("--model", type=PATH, help="A model of yours; small ones are written without it.")
 @click.option("--plant", "causes", multiple=True, metavar="CAUSE", help="Only this cause (repeatable).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(model: Path | None, causes: tuple[str, ...], as_json: bool) -> None:

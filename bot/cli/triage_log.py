@@ -1,6 +1,8 @@
 """`requalify triage-log [FILE|-]`: what a failed command's output points at."""
 
 import json
+import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from bot.cli import PATH
 from bot.errors import UserError
 from bot.report.redact import clean
 from bot.triage import logtext
@@ -16,7 +19,7 @@ from bot.triage.logs import LogCause, LogContext, triage
 
 
 @click.command("triage-log")
-@click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", default="-", type=PATH)
 @click.option("--command", "command_line", metavar="TEXT", default="", help="The command that failed, as it was typed.")
 @click.option("--exit-code", metavar="N", type=int, help="What it exited with; 128+N or -N for a signal.")
 @click.option("--timed-out", is_flag=True, help="It was ended because it took too long.")
@@ -46,6 +49,9 @@ def _text(file: Path) -> str:
         return logtext.bounded(sys.stdin.buffer)
     try:
         with file.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not stream.isatty() and str(file) != os.devnull):
+                raise UserError("is a device, not a log", where=str(file), hint="give a text file")
             return logtext.bounded(stream)
     except OSError as error:
         hint = "give a text file, or - for the standard input"

@@ -11,6 +11,7 @@ from typing import Any
 from bot import journal
 from bot.errors import UserError
 from bot.journal import Journal
+from bot.jsonfile import read_json
 from bot.playbook import cost
 from bot.playbook.model import Plan
 from bot.records import Evidence
@@ -86,14 +87,12 @@ def read_costs(path: Path) -> Costs:
         path = path / NAME
     elif path.is_dir() or path.suffix == ".jsonl":
         return of_journal(journal.read(path))
+    hint = "`requalify merge` writes one; a run's folder or journal will do as well"
+    told = read_json(path, what="a costs file", hint=hint)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
         found = told["playbooks"] if told["schema"] == SCHEMA else None
         if found is not None and all(_is_time(s) for cells in found.values() for s in cells.values()):
             return Costs(found)
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (KeyError, TypeError, AttributeError):
         pass
-    hint = "`requalify merge` writes one; a run's folder or journal will do as well"
     raise UserError("not a costs file", where=str(path), hint=hint)

@@ -65,7 +65,7 @@ def _files(path: Path) -> tuple[list[File], list[Fault]]:
     except BrokenError as bad:
         return [], [_fault(bad.law, bad.cause, path, bad.detail, fatal=True)]
     shards = sorted(set(index.values()))
-    missing = [shard for shard in shards if Path(shard).name != shard or not (path.parent / shard).is_file()]
+    missing = [shard for shard in shards if Path(shard).name != shard or not _is_file(path.parent / shard)]
     found = []
     if missing:
         detail = f"{len(missing)} of the {len(shards)} shards the index names are not here, this one first"
@@ -78,6 +78,14 @@ def _files(path: Path) -> tuple[list[File], list[Fault]]:
     for file in files:
         found += file.faults
     return files, found + _against_index(path, index, files, complete=not missing)
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether a file is there; a name no file can have is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _against_index(path: Path, index: dict[str, str], files: list[File], *, complete: bool) -> list[Fault]:

@@ -5,7 +5,6 @@ comes from an artifact that a pull request could have written.
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any
 
 from bot.errors import UserError
 from bot.github.model import Run
+from bot.jsonfile import read_json
 
 WORKFLOW = ".github/workflows/qualify.yml"
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -26,14 +26,10 @@ _OWN_EVENTS = frozenset({"push", "schedule", "workflow_dispatch", "repository_di
 
 def load(path: Path) -> dict[str, Any]:
     """Read an event file; UserError when it is not a JSON object of sane size."""
-    try:
-        if path.stat().st_size > _SIZE:
-            raise UserError("the event is larger than GitHub sends", where=str(path))
-        event = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError("not a readable event", where=str(path), hint="GITHUB_EVENT_PATH names it") from error
+    hint = "GITHUB_EVENT_PATH names it"
+    event = read_json(path, what="a readable event", largest=_SIZE, hint=hint)
     if not isinstance(event, dict):
-        raise UserError("an event is a JSON object", where=str(path))
+        raise UserError("an event is a JSON object", where=str(path), hint=hint)
     return event
 
 

@@ -66,7 +66,7 @@ def convert(
     view = canonical(open_checkpoint(source))
     fmt = target_format(target)
     _refuse_overwriting(view, target)
-    draft = draft_of(view, fmt, dtype.upper() if dtype else None)
+    draft = draft_of(view, fmt, dtype.upper() if dtype is not None else None)
 
     def told(number: int, total: int) -> None:
         view.checkpoint.forget()
@@ -128,7 +128,7 @@ def draft_of(view: View, fmt: str, dtype: str | None) -> Draft:
     """Draft a view in another format. `dtype` is that of the matrices; None loses nothing."""
     if dtype is not None and dtype not in (blocks.QUANTIZERS & HOLDS[fmt]):
         known = ", ".join(sorted(name.lower() for name in blocks.QUANTIZERS & HOLDS[fmt]))
-        raise UserError(f"{fmt} with {dtype.lower()} cannot be written", hint=f"known: {known}")
+        raise UserError(f"{fmt} with {dtype.lower() or 'no name'} cannot be written", hint=f"known: {known}")
     if view.unmapped:
         raise UserError(
             f"{len(view.unmapped)} tensors have no place in {view.architecture!r}, {view.unmapped[0]!r} first",

@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,8 @@ def test_a_forged_header_is_told(tmp_path: Path, changes: dict[str, Any]) -> Non
     journal(tmp_path / "a", dataclasses.replace(WHOLE, cells=()), **changes)
     parts, notes = found((tmp_path,), tmp_path / "out")
     assert not parts
-    assert notes == [f"{tmp_path}/a/evidence.jsonl: its records are malformed"]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"{tmp_path}/a/evidence.jsonl:1: bad record: ")
 
 
 @pytest.mark.parametrize(
@@ -160,12 +162,13 @@ def test_forged_evidence_is_told(tmp_path: Path, record: dict[str, Any]) -> None
     path = journal(tmp_path / "a", WHOLE) / "evidence.jsonl"
     with path.open("a") as file:
         file.write(json.dumps({**record, "type": "evidence"}) + "\n")
-    assert found((tmp_path,), tmp_path / "out")[1] == [f"{path}: its records are malformed"]
+    (note,) = found((tmp_path,), tmp_path / "out")[1]
+    assert re.match(rf"{re.escape(str(path))}:\d+: bad record: (cell|provenance) must be ", note)
 
 
 def test_a_bottomless_record_is_told(tmp_path: Path) -> None:
     (tmp_path / "evidence.jsonl").write_text("[" * 100_000)
-    assert found((tmp_path,), tmp_path / "out")[1] == [f"{tmp_path}/evidence.jsonl: nested too deep"]
+    assert found((tmp_path,), tmp_path / "out")[1] == [f"{tmp_path}/evidence.jsonl:1: nested too deep"]
 
 
 CHAIN = {"gate": "x", "chain": [1]}
