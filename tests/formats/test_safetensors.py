@@ -186,3 +186,11 @@ def test_a_broken_companion_file_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{" * 100_000)
     (tmp_path / "tokenizer.json").write_bytes(b"\xff")
     assert not {"config", "tokenizer"} & set(open_checkpoint(tmp_path).metadata)
+
+
+def test_an_index_may_name_what_no_file_can_be_called(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "x" * 5000}}))
+    with pytest.raises(FormatError) as told:
+        open_checkpoint(tmp_path)
+    assert [fault.law for fault in told.value.faults] == ["safetensors.shard-missing"]
