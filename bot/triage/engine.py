@@ -177,6 +177,8 @@ def wrong_rows(case: Case) -> Index:
     count = case.y.shape[0] if case.y.ndim else 1
     if case.x.shape != case.y.shape or not case.y.ndim:
         return np.arange(count)
+    if case.y.ndim < 2:
+        return _wrong_heads(case)
     with np.errstate(all="ignore"):
         x, y = case.x.reshape(count, -1), case.y.reshape(count, -1)
         off = x - y
@@ -186,6 +188,15 @@ def wrong_rows(case: Case) -> Index:
         error = np.sqrt(np.einsum("ij,ij->i", off, off))
         norm = np.sqrt(np.einsum("ij,ij->i", x, x))
     scale = np.maximum(norm, np.median(norm) * 1e-3 + 1e-30)
-    # one number may be off by more than many are on average
-    wrong = np.flatnonzero(~(error / scale <= (1.25 if case.y.ndim > 1 else 4) * case.limit))
+    wrong = np.flatnonzero(~(error / scale <= 1.25 * case.limit))
     return wrong if len(wrong) else np.arange(count)
+
+
+def _wrong_heads(case: Case) -> Index:
+    """Return the numbers of a vector's values: those of the heads that differ, where it has heads, else all."""
+    numbers = np.arange(case.y.shape[0])
+    if not case.heads or len(numbers) % case.heads:
+        return numbers
+    same = (case.x == case.y) | (np.isnan(case.x) & np.isnan(case.y))
+    wrong: Index = numbers.reshape(case.heads, -1)[~same.reshape(case.heads, -1).all(axis=1)].ravel()
+    return wrong if len(wrong) else numbers

@@ -8,19 +8,16 @@ wrong rows of any reason look like it.
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
-
-import numpy as np
 
 from bot.formats._base import F32
 from bot.triage import moves as vocabulary
+from bot.triage.beneath import around_spoilt, changed_first, damage
 from bot.triage.case import CONFIRM, EXACT, LARGE, Case
 from bot.triage.engine import Bench, Examined, spread
-from bot.triage.experiments.damage import mended
 from bot.triage.moves import Explanation, Move, Variant
 
 Stage = Callable[[Bench], Iterator[Explanation]]
-DAMAGE, DAMAGED = "VALUE-010", "a few blocks overwritten"
+FUSED = ("qkv", "rotary, fused")  # groups of few moves, of which one can follow the other
 COMPOSED = 1 << 24  # elements; above, fewer re-orderings are composed
 
 
@@ -97,16 +94,19 @@ def adaptive(bench: Bench) -> Iterator[Explanation]:
 
 def damaged(bench: Bench) -> Iterator[Explanation]:
     """All is right but a few blocks."""
-    if bench.same_shape and (found := _damage(bench, vocabulary.identity(bench.case.y.shape), bench.case.x)):
+    if bench.same_shape and (found := damage(bench, vocabulary.identity(bench.case.y.shape), bench.case.x)):
         yield found
 
 
 def deep(bench: Bench) -> Iterator[Explanation]:
     """A move under what can adapt to much, or under damage; three parts together."""
     case = bench.case
+    yield from around_spoilt(bench)
     for move in bench.moves(case.x.shape, case.y.shape):
         yield from _fitted(bench, move, 2, 9)
-        if found := _damage(bench, move, case.x):
+        if not move.group and case.y.size <= COMPOSED:
+            yield from changed_first(bench, move)
+        if found := damage(bench, move, case.x):
             yield found
     for variant, x, y in _readings(bench):
         for move in bench.moves(x.shape, y.shape):
@@ -115,7 +115,7 @@ def deep(bench: Bench) -> Iterator[Explanation]:
                     yield found
         if x.shape == y.shape:
             # damage under another decoding is no argument: it could as well be the decoding's own
-            if "source" in variant.facts and (found := _damage(bench, vocabulary.identity(y.shape), x, variant)):
+            if "source" in variant.facts and (found := damage(bench, vocabulary.identity(y.shape), x, variant)):
                 yield found
             for fit in bench.fits(2, 9):
                 if found := bench.test(vocabulary.identity(y.shape), x, y, fit, variant):
@@ -148,7 +148,7 @@ def _two_moves(bench: Bench) -> Iterator[Explanation]:
     for first in inner if case.x.size <= COMPOSED else inner[:8]:
         x = first.predict(case.x, slice(None))
         for second in bench.moves(x.shape, case.y.shape):
-            if second.group or set(second.causes) & set(first.causes):
+            if second.group not in {"", *FUSED} or set(second.causes) & set(first.causes):
                 continue
             combined = dataclasses.replace(
                 second, causes=(*first.causes, *second.causes), label=f"{first.label}, then {second.label}",
@@ -156,38 +156,6 @@ def _two_moves(bench: Bench) -> Iterator[Explanation]:
             )  # fmt: skip
             if found := bench.test(combined, x, case.y):
                 yield dataclasses.replace(found, parts=(first.label, second.label))
-
-
-def _damage(bench: Bench, move: Move, x: F32, variant: Variant | None = None) -> Explanation | None:
-    """Look for damage on the whole tensor, all else right: a sample of rows could not tell few from many."""
-    y = bench.case.y
-    if (bench.only is not None and DAMAGED not in bench.only) or move.shape != y.shape:
-        return None
-    try:
-        value, facts = mended(move.predict(x, slice(None)), y, bench.case.loose)
-        if not value <= bench.case.loose and move.label and not move.group:
-            value, facts = mended(x, _moved_back(move, x, y), bench.case.loose)  # damaged first, then moved
-    except (IndexError, ValueError):
-        return None
-    causes = (*(variant.causes if variant else ()), *move.causes, DAMAGE)
-    bench.tried.note(causes, value)
-    if not value <= bench.case.loose:
-        return None
-    parts = tuple(part for part in (variant.label if variant else "", move.label, DAMAGED) if part)
-    stated = {**(variant.facts if variant else {}), **move.facts, **facts}
-    return Explanation(
-        causes=causes, label=", then ".join(parts), before=bench.before, after=value, rows_wrong=len(bench.wrong),
-        rows=bench.rows, facts=stated, parts=parts, freedom=9, limit=bench.case.loose, rerun=lambda _: (value, facts),
-    )  # fmt: skip
-
-
-def _moved_back(move: Move, x: F32, y: F32) -> F32:
-    """Return Y's values where the move took them from."""
-    numbers: Any = np.arange(x.size, dtype=np.intp).reshape(x.shape)
-    places: Any = move.predict(numbers, slice(None))
-    back = np.empty(x.size, np.float32)
-    back[places.reshape(-1)] = y.reshape(-1)
-    return back.reshape(x.shape)
 
 
 def confirm(case: Case, bench: Bench, item: Explanation) -> Explanation:

@@ -48,6 +48,8 @@ class _Surveyor:
         self.diffs: dict[str, TensorDiff] = {}
         self.pairs: dict[str, Matched] = {}
         self.hints: dict[str, Counter[frozenset[str]]] = {}
+        self.adaptive: set[frozenset[str]] = set()  # hints that could explain what they are not the reason of
+        self.sound: set[tuple[int | None, frozenset[str]]] = set()  # layers in which such a hint held against rivals
         self.failures: Counter[str] = Counter()
         self.explained = 0
         self.notes: dict[Any, Any] = {}
@@ -62,10 +64,16 @@ class _Surveyor:
         hints = self.hints.setdefault(kind, Counter())
         common = hints.most_common(1)
         hint = common[0][0] if common and self.explained >= FULL_LADDERS else None
+        if hint in self.adaptive and (case.layer, hint) not in self.sound:
+            hint = None
         found = examine(case, hint, brief=self.failures[kind] >= FULL_LADDERS)
         self.examined[diff.name] = found
         if found.accepted:
-            hints[frozenset(found.accepted[0].parts)] += 1
+            parts = frozenset(found.accepted[0].parts)
+            if found.accepted[0].freedom > 1:
+                self.adaptive.add(parts)
+                self.sound.add((case.layer, parts))
+            hints[parts] += 1
             self.explained += 1
         else:
             self.failures[kind] += 1
