@@ -4,6 +4,7 @@ Absolute times of a shared machine say little; what one program takes for the wo
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -75,6 +76,33 @@ def peak(argv: list[str]) -> tuple[float, int]:
     return done.seconds, done.peak_rss
 
 
+PLANTS = ("", "LAYOUT-002", "ROPE-001", "QUANT-001", "NAME-004:layers=3-9", "VALUE-008:layer=7", "META-001", "TOK-006")
+
+
+def diagnosed(path: Path, plant: str, scratch: Path) -> str:
+    """Plant a defect on the way to APR; return what `diagnose` calls it and what that costs beside `diff`."""
+    target = scratch / f"{path.stem}-{plant.replace(':', '-') or 'clean'}.apr"
+    planted = ["--plant", plant] if plant else []
+    command = [sys.executable, "-m", "bot"]
+    made = subprocess.run(
+        [*command, "convert", str(path), str(target), *planted], cwd=ROOT, capture_output=True, check=False
+    )
+    if made.returncode == 2:
+        return f"{path.name}, {plant}: {made.stderr.decode().strip()}"
+    spent, printed = [], ""
+    for words in (["diff"], ["diagnose", "--json"]):
+        used = os.times()
+        done = subprocess.run([*command, *words, str(path), str(target)], cwd=ROOT, capture_output=True, check=False)
+        now = os.times()
+        spent.append(now.children_user + now.children_system - used.children_user - used.children_system)
+        printed = done.stdout.decode()
+    target.unlink()
+    told = json.loads(printed)
+    causes = ", ".join(f"{c['id']} {c['confidence']} {c['explained']}/{c['suspect']}" for c in told["causes"])
+    cost = f"diagnose {spent[1] / spent[0]:.2f} of diff ({spent[1]:.1f} s to {spent[0]:.1f} s)"
+    return f"{path.name}, {plant or 'clean'}: {told['verdict']} {causes or '(no cause)'}; {cost}"
+
+
 def lines(scratch: Path, *, whole: bool) -> Iterator[str]:
     for path in (SMALL, LARGE):
         if not path.is_file():
@@ -90,6 +118,9 @@ def lines(scratch: Path, *, whole: bool) -> Iterator[str]:
         size = LARGE.stat().st_size + other.stat().st_size
         what = f"diff of {LARGE.name} and its APR"
         yield f"{what}: peak {resident / 2**20:.0f} MiB, {resident / size:.2f} of the files, {took:.0f} s"
+    for path in filter(Path.is_file, (SMALL, LARGE)):
+        for plant in PLANTS:
+            yield diagnosed(path, plant, scratch)
     if whole and SMALL.is_file():
         book = ROOT / "playbooks" / "smollm2-135m-quick.playbook.yaml"
         argv = [sys.executable, "-m", "bot", "run", str(book), "--model", str(SMALL), "--out", str(scratch / "out")]
