@@ -12,7 +12,8 @@ from bot.errors import UserError
 CELL: dict[str, Any] = {"gate": "F-CONV-G-A", "chain": ["gguf", "apr"], "backend": "cpu", "variant": ""}
 HEADER: dict[str, Any] = {
     "type": "run", "schema": 1, "playbook": "p", "playbook_sha256": "0", "tier": "quick", "model": "m",
-    "toolchain": "t", "commit": None, "started": "2026-01-01T00:00:00Z", "environment": {}, "cells": [CELL], "request": {},
+    "toolchain": "t", "commit": None, "started": "2026-01-01T00:00:00Z", "environment": {}, "cells": [CELL],
+    "request": {},
 }  # fmt: skip
 EVIDENCE: dict[str, Any] = {"type": "evidence", "cell": "x", "kind": "tensors", "data": {}, "provenance": {}}
 EXPERIMENT: dict[str, Any] = {"type": "experiment", "pair": "a-b", "cause": "ROPE-001", "data": {}, "cells": ["x"]}

@@ -6,6 +6,7 @@ import importlib
 import io
 import os
 import platform
+import re
 import signal
 import sys
 import tempfile
@@ -65,7 +66,29 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Repository(click.ParamType):  # type: ignore[type-arg]
+    """A repository as GitHub writes it: owner/name."""
+
+    name = "OWNER/NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        owner, _, name = str(value).partition("/")
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,39}", owner) or not re.fullmatch(r"[\w.-]{1,100}", name, re.ASCII):
+            self.fail(f"{str(value)[:60]!r} is no OWNER/NAME", param, ctx)
+        return str(value)
+
+
 PATH = _Path(path_type=Path)
+REPOSITORY = _Repository()
+
+
+def make_folder(path: Path) -> Path:
+    """Make the folder that results go to; UserError when that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot be made: {error.strerror}", where=str(path), hint="choose another --out") from None
+    return path
 
 
 class _Lazy(click.Group):

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from bot.cli import PATH
+from bot.cli import PATH, REPOSITORY, make_folder
 from bot.errors import UserError
 from bot.github import artifacts, event
 from bot.github.client import API
 
 
 @click.command("fetch")
-@click.option("--repo", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", required=True, help="The repository.")
+@click.option(
+    "--repo", metavar="OWNER/NAME", type=REPOSITORY, envvar="GITHUB_REPOSITORY", required=True, help="The repository."
+)
 @click.option("--state", is_flag=True, help="Fetch what the last published run on the default branch kept.")
 @click.option("--branch", help="The default branch; the event names it when this is not given.")
 @click.option("--newer-than", type=float, metavar="DAYS", help="Fail when the state is older than this, or not there.")
@@ -25,6 +27,7 @@ def command(repo: str, state: bool, branch: str | None, newer_than: float | None
     unpacked; everything else is refused.
     """
     store = artifacts.Artifacts(repo, _variable("GITHUB_TOKEN"), os.environ.get("GITHUB_API_URL", API))
+    make_folder(out)
     told = event.load(Path(_variable("GITHUB_EVENT_PATH")))
     if state:
         _state(store, branch or event.default_branch(told), newer_than, out)

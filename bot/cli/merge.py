@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli import PATH, finish
+from bot.cli import PATH, finish, make_folder
 from bot.errors import Exit, UserError
 from bot.jsonfile import read_json
 
@@ -74,6 +74,7 @@ def _write(joined: "Mapping[str, Merged]", out: Path, each: bool) -> dict[str, P
 
     for name in joined if each else ():
         merge.check_name(name)
+    make_folder(out)
     return {name: merged.write(out / name if each else out) for name, merged in joined.items()}
 
 

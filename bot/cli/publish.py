@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from bot import journal
-from bot.cli import PATH
-from bot.errors import UserError
+from bot.cli import PATH, REPOSITORY
+from bot.errors import UserError, spelled
 from bot.github import changes, event, findings, history, problems, publish, reader
 from bot.github.client import API, LOGIN, Client
 from bot.github.model import Run
@@ -30,7 +30,9 @@ def now() -> datetime:
 
 @click.command("publish")
 @click.argument("path", metavar="JOURNAL", type=PATH)
-@click.option("--repo", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", required=True, help="The repository.")
+@click.option(
+    "--repo", metavar="OWNER/NAME", type=REPOSITORY, envvar="GITHUB_REPOSITORY", required=True, help="The repository."
+)
 @click.option(
     "--pr", "pull", type=click.IntRange(1), metavar="N", help="The pull request to tell, if this is its head."
 )
@@ -130,5 +132,9 @@ def _tell(done: Sequence[Told], work: Publication, wrong: str | None) -> None:
         click.echo(f"note: GitHub took nothing; the report is in {FILE}", err=True)
     if target and not work.dry:
         text = publish.summary(done, [*work.notices, *work.failed])
-        with Path(target).open("a", encoding="utf-8") as file:
-            file.write(text + (problems.check(wrong).summary if wrong else ""))
+        try:
+            with Path(target).open("a", encoding="utf-8") as file:
+                file.write(text + (problems.check(wrong).summary if wrong else ""))
+        except OSError as error:
+            # what was published stays published; the summary repeats it
+            click.echo(f"note: no summary: {spelled(target, lines=False)}: {error.strerror}", err=True)

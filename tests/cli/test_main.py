@@ -81,6 +81,24 @@ def test_options_out_of_range_or_at_odds(argv: list[str], capsys: pytest.Capture
     assert ended(argv, capsys)[0] == 2
 
 
+@pytest.mark.parametrize("name", ("", "x", "a/b/c", "../..", EVIL, "o/"))
+def test_a_repository_has_an_owner_and_a_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = ended(["publish", "x", "--repo", name, "--dry-run"], capsys)
+    assert (code, out) == (2, "")
+    assert "is no OWNER/NAME" in err
+
+
+def test_a_folder_that_cannot_be_made_is_no_bug(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = {
+        "type": "run", "schema": 1, "playbook": "p", "playbook_sha256": "0", "tier": "quick", "model": "m",
+        "toolchain": "t", "commit": None, "started": "", "environment": {}, "cells": [],
+    }  # fmt: skip
+    (tmp_path / "evidence.jsonl").write_text(json.dumps(record) + "\n")
+    code, _, err = ended(["merge", str(tmp_path), "--out", str(tmp_path / "evidence.jsonl" / "x")], capsys)
+    assert code == 2
+    assert "cannot be made" in err
+
+
 def test_a_dtype_nobody_knows_is_no_dtype(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = safetensors(tmp_path / "a.safetensors", "x")
     for word in ("nonsense", ""):

@@ -61,7 +61,7 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path: Path, monkeypatch: py
         error = ran("publish", *argv, "--repo", "o/r").exception
         assert isinstance(error, UserError) and words in str(error)
     error = ran("handle", str(tmp_path / "absent.json")).exception
-    assert isinstance(error, UserError) and "not a readable event" in str(error)
+    assert isinstance(error, UserError) and "cannot be read: No such file" in str(error)
 
 
 def test_the_event_must_be_of_the_repository_that_is_named(teller: Teller) -> None:
