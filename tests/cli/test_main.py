@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_a_bug_is_told_where_no_report_can_be_written(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(cli.group, "main", broken)
-    monkeypatch.setattr(cli.tempfile, "NamedTemporaryFile", full)
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
     code, _, err = ended([], capsys)
     assert code == 3
     assert "KeyError" in err
