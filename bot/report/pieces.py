@@ -288,7 +288,8 @@ def hypotheses(items: Sequence[Hypothesis], detail: Detail) -> Md:
             lines += [f"   - {label}: {prose(sentence, detail.text)}" for sentence in kept]
             lines += [f"   - {label}: {rest} more"] if rest else []
         if item.standing == "REFUTED" and not item.evidence_against:
-            lines.append("   - Against: its experiment found nothing of what it predicts, or did not restore the tensors")
+            words = "its experiment found nothing of what it predicts, or did not restore the tensors"
+            lines.append(f"   - Against: {words}")
         if item.fix_hint and item.standing != "REFUTED":
             lines.append(f"   - Fix: {prose(item.fix_hint, detail.text)}")
     return paragraphs(["\n".join(lines), *more(left, "hypotheses")])

@@ -79,4 +79,3 @@ def test_real_results_are_called_what_they_are(result: str, source: str, must: s
     allowed = [*may.split(), *must.replace("/", " ").split()]
     defects = {finding.id for finding in found.findings if finding.kind is CauseKind.DEFECT}
     assert not [cause for cause in defects if not any(fnmatch.fnmatchcase(cause, pattern) for pattern in allowed)]
-
