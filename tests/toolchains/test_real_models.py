@@ -52,7 +52,7 @@ def test_the_seeds_model_holds_and_a_planted_transpose_is_named(qwen: Path, tmp_
     words += ["--gates", "F-CONTRACT-*/gguf-apr", "--gates", "F-CONV-IDEM-001*"]
     clean = CliRunner().invoke(group, [*words, "--gates", "F-CONV-G-A/*", "--out", str(tmp_path / "clean")])
     assert (clean.exit_code, clean.exception) == (0, None), clean.output[-2000:]
-    planted = ["--gates", "F-CONTRACT-I4-001/gguf-apr", "--gates", "F-CONV-COM-001*", "--plant", "LAYOUT-002:layers=0-1"]
+    planted = ["--gates", "F-CONV-COM-001*", "--plant", "LAYOUT-002:layers=0-1"]
     found = CliRunner().invoke(group, [*words, *planted, "--out", str(tmp_path / "planted")])
     assert found.exit_code == 1, found.output[-2000:]
     assert [path.name for path in (tmp_path / "planted").glob("issue-*.md")] == ["issue-LAYOUT-002.md"]
