@@ -104,12 +104,23 @@ class _Lazy(click.Group):
         try:
             found: click.Command = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.startswith("bot"):
-                raise
-            raise UserError(
-                f"`{cmd_name}` needs {error.name}", hint="install the suite: pip install 'requalify[suite]'"
-            ) from None
+            raise _lacking(error) from None
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; most import what they need only then."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise _lacking(error) from None
+
+
+def _lacking(error: ModuleNotFoundError) -> Exception:
+    """Return what to tell of a missing package: only a module of our own is a bug."""
+    if error.name is None or error.name.split(".")[0] == "bot":
+        return error
+    hint = "install the suite: from a checkout, pip install -c constraints.txt '.[suite]'"
+    return UserError(f"this command needs {error.name}", hint=hint)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -178,3 +178,10 @@ def test_a_bug_is_told_where_no_report_can_be_written(
 
 def test_lists_in_an_error_keep_their_lines() -> None:
     assert str(UserError("one\ntwo", where="a\nb", hint="c")) == "a\\nb: one\ntwo (c)"
+
+
+def test_a_base_install_says_what_a_command_lacks(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['numpy'] = None; from bot.cli import main; main(['diff', 'a.gguf', 'b.gguf'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "this command needs numpy" in done.stderr and "[suite]" in done.stderr

@@ -199,7 +199,9 @@ def test_noise_alone_says_nothing(lines: list[str]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=300), st.integers(-2, 2))
 def test_any_text_at_all_is_read(text: str, exit_code: int) -> None:
-    triage(text, LogContext(exit_code=exit_code, command=text[:80]))
+    found = triage(text, LogContext(exit_code=exit_code, command=text[:80]))
+    assert len({cause.id for cause in found}) == len(found)
+    assert all(cause.line is None or len(text) > 0 for cause in found)
 
 
 # ---------------------------------------------------------------- what is not an error
