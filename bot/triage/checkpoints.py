@@ -6,12 +6,13 @@ Two models that were never one are recognised on a sample, before hundreds of te
 import math
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
 from bot.compare.diff import Agreement, Matched, TensorDiff, compare_one, empty, match
 from bot.compare.settings import differences
-from bot.formats.view import kind_and_layer
+from bot.formats.view import View, kind_and_layer
 from bot.records import CauseKind, Experiment
 from bot.triage import records
 from bot.triage.case import Case
@@ -35,8 +36,7 @@ def unrelated(pair: Pair, name: str) -> Experiment | None:
     sample = list(_sample(pairs))
     if not sample:
         return None
-    diffs = [compare_one(pair.a, pair.b, item) for item in sample]
-    off = [(item, diff) for item, diff in zip(sample, diffs, strict=True) if diff.verdict is Agreement.DIFFERS]
+    off = _off(pair, sample)
     if not _apart(sample, off):
         return None
     shapes = [diff for _, diff in off if sorted(diff.shape) != sorted(diff.shape_b)]
@@ -57,6 +57,18 @@ def _sample(pairs: Sequence[Matched]) -> Iterator[Matched]:
         sort = [item for item in whole if min(len(item.a.shape), 2) == rank]
         sort.sort(key=lambda item: (_outer(item.name), item.a.info.count))
         yield from _spread(sort, SAMPLED)
+
+
+def _off(pair: Pair, sample: Sequence[Matched]) -> list[tuple[Matched, TensorDiff]]:
+    """Return those of the sample that differ, as far as the first matrix that does not."""
+    off = []
+    for item in sample:
+        diff = compare_one(pair.a, cast(View, pair.b), item)
+        if diff.verdict is Agreement.DIFFERS:
+            off.append((item, diff))
+        elif len(item.a.shape) > 1:  # that settles it, and matrices are what costs
+            break
+    return off
 
 
 def _outer(name: str) -> bool:

@@ -20,6 +20,7 @@ from bot.triage.experiments import FAMILIES
 from bot.triage.moves import Explanation, Fit, Move, Rows, Variant
 
 FEW = 4  # rows on which another reading is tried before the sample is worth its decoding
+UNRELATED = 0.7  # residual of a single row above which the others need not be looked at
 ALIKE = 0.3  # cosine of two readings of which one can be the other after a change of values
 Part = TypeVar("Part", Move, Variant, Fit)
 
@@ -133,7 +134,10 @@ class Bench:
         few = spread(self.sample, FEW)
         if fit:
             return alike(move, x, y, few)
-        value, _ = outcome(move, x, y, None, few)
+        value, _ = outcome(move, x, y, None, few[len(few) // 2 :][:1])
+        # a row without anything in it, or with what is no number, tells nothing
+        if not max(limit, UNRELATED) < value < math.inf:
+            value, _ = outcome(move, x, y, None, few)
         self.tried.note(dict.fromkeys((*variant.causes, *move.causes)), value)
         return value <= limit
 

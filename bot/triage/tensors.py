@@ -1,7 +1,8 @@
 """Goes through all tensors of a pair: compares each, examines the suspects, then settles who explains what.
 
 Tensors are taken one at a time and let go again, so memory is that of the largest one. A cause found on
-one tensor is tried first on the others of its kind; its rivals are tried on the first few only.
+one tensor is tried first on the others of its kind, and on other kinds when it explained all there was so far;
+its rivals are tried on the first few only.
 """
 
 import dataclasses
@@ -11,14 +12,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.compare.diff import Agreement, DiffReport, Matched, TensorDiff, compare, empty
-from bot.triage.case import Case
+from bot.triage.case import EXACT, Case
 from bot.triage.engine import Examined
 from bot.triage.ladder import examine
 from bot.triage.moves import Explanation
 from bot.triage.pair import Pair
 from bot.triage.recent import remembering
 
-FULL_LADDERS = 3  # tensors on which every rival is run before hints are trusted, and one of each kind at least
+# tensors on which every rival is run before hints are trusted; so many kinds of them before other kinds get the hint
+FULL_LADDERS = 3
 NUMBER = re.compile(r"\d+")
 
 
@@ -50,6 +52,7 @@ class _Surveyor:
         self.hints: dict[str, Counter[frozenset[str]]] = {}
         self.adaptive: set[frozenset[str]] = set()  # hints that could explain what they are not the reason of
         self.sound: set[tuple[int | None, frozenset[str]]] = set()  # layers in which such a hint held against rivals
+        self.everywhere: set[frozenset[str]] = set()  # the one hint that restored every tensor so far exactly
         self.failures: Counter[str] = Counter()
         self.explained = 0
         self.notes: dict[Any, Any] = {}
@@ -61,22 +64,32 @@ class _Surveyor:
             return
         case = Case(self.a, self.b, pair, self.notes)
         kind = NUMBER.sub("", case.kind)  # all experts are of one kind
-        hints = self.hints.setdefault(kind, Counter())
-        common = hints.most_common(1)
-        hint = common[0][0] if common and self.explained >= FULL_LADDERS else None
-        if hint in self.adaptive and (case.layer, hint) not in self.sound:
-            hint = None
-        found = examine(case, hint, brief=self.failures[kind] >= FULL_LADDERS)
+        found = examine(case, self._hint(kind, case.layer), brief=self.failures[kind] >= FULL_LADDERS)
         self.examined[diff.name] = found
         if found.accepted:
-            parts = frozenset(found.accepted[0].parts)
-            if found.accepted[0].freedom > 1:
-                self.adaptive.add(parts)
-                self.sound.add((case.layer, parts))
-            hints[parts] += 1
-            self.explained += 1
+            self._learn(kind, case.layer, found.accepted[0])
         else:
             self.failures[kind] += 1
+
+    def _hint(self, kind: str, layer: int | None) -> frozenset[str] | None:
+        """Return what explained the tensors of that kind before, or all of every kind; None when that is too little."""
+        if self.explained < FULL_LADDERS:
+            return None
+        common = self.hints.get(kind, Counter()).most_common(1)
+        if not common:
+            return next(iter(self.everywhere)) if len(self.hints) >= FULL_LADDERS and self.everywhere else None
+        hint = common[0][0]
+        return hint if hint not in self.adaptive or (layer, hint) in self.sound else None
+
+    def _learn(self, kind: str, layer: int | None, best: Explanation) -> None:
+        parts = frozenset(best.parts)
+        if best.freedom > 1:
+            self.adaptive.add(parts)
+            self.sound.add((layer, parts))
+        self.hints.setdefault(kind, Counter())[parts] += 1
+        exactly = {parts} if best.freedom == 0 and best.after <= EXACT else set()
+        self.everywhere = exactly if not self.explained else self.everywhere & exactly
+        self.explained += 1
 
 
 def survey(pair: Pair, on_tensor: Callable[[TensorDiff], None] | None = None) -> Survey:

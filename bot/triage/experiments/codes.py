@@ -6,6 +6,7 @@ value = scale * (code - zero) - minimum. Positions and fields are those of ggml'
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from bot.formats.view import Index
 
 Codes = npt.NDArray[np.uint8]
 FOUR, SIX = np.uint8(4), np.uint8(6)  # shifts that keep bytes bytes
+Places = tuple[Index, Index]  # numbers of blocks, and of elements within them
 Unpack = Callable[[Bytes], tuple[Bytes, Bytes]]  # packed scales of a block -> (scales, minima)
 
 
@@ -147,32 +149,39 @@ class Scheme:
     d: Callable[[Bytes], F32] | None = None  # another reading of d's bytes
 
 
-def together(dtype: str, raw: Bytes, scheme: Scheme) -> F32:
-    """Return the values of blocks (blocks, bytes of one) under a scheme, (blocks, elements)."""
+def together(dtype: str, raw: Bytes, scheme: Scheme, at: Places | None = None) -> F32:
+    """Return the values of blocks (blocks, bytes of one) under a scheme: (blocks, elements), or those `at` places."""
     with np.errstate(all="ignore"):
         parts = FIELDS[dtype](raw)
         d, d_min = scheme.d(parts.raw_d) if scheme.d and parts.raw_d is not None else parts.d, parts.d_min
         if scheme.exchanged and d_min is not None:
             # a type of one block states its minimum as what is added, so the fields change signs as well
             d, d_min = (d_min, d) if parts.packed is not None else (-d_min, -d)
-        scale, minimum = of_elements(dtype, dataclasses.replace(parts, d=d, d_min=d_min), scheme)
-        values = (_codes(parts, scheme) - np.float32(parts.zero if scheme.zero is None else scheme.zero)) * scale
+        scale, minimum = of_elements(dtype, dataclasses.replace(parts, d=d, d_min=d_min), scheme, at)
+        values = (_codes(parts, scheme, at) - np.float32(parts.zero if scheme.zero is None else scheme.zero)) * scale
         if minimum is not None and scheme.minima:
             values -= minimum * np.float32(scheme.minima)
         return values
 
 
-def _codes(parts: Fields, scheme: Scheme) -> F32:
-    codes = parts.low if scheme.low is None else parts.low[:, scheme.low]
+def _codes(parts: Fields, scheme: Scheme, at: Places | None) -> F32:
+    codes = _taken(parts.low, scheme.low, at)
     if parts.high is not None:
-        codes = codes | (parts.high if scheme.high is None else parts.high[:, scheme.high])
+        codes = codes | _taken(parts.high, scheme.high, at)
     if scheme.signed:
         middle = 1 << (scheme.signed - 1)
         return (codes ^ middle).astype(np.float32) - middle
     return codes.astype(np.float32)
 
 
-def of_elements(dtype: str, parts: Fields, scheme: Scheme) -> tuple[F32, F32 | None]:
+def _taken(field: npt.NDArray[Any], order: Index | None, at: Places | None) -> npt.NDArray[Any]:
+    """Return a field of blocks with its columns in that order, all of it or only what lies at some places."""
+    if at is None:
+        return field if order is None else field[:, order]
+    return field[at[0], at[1] if order is None else order[at[1]]]
+
+
+def of_elements(dtype: str, parts: Fields, scheme: Scheme, at: Places | None = None) -> tuple[F32, F32 | None]:
     """Return the scale and the minimum of every element, or of every block where they are the block's."""
     d, d_min = parts.d, parts.d_min
     if parts.scales is not None:
@@ -181,8 +190,10 @@ def of_elements(dtype: str, parts: Fields, scheme: Scheme) -> tuple[F32, F32 | N
     elif parts.packed is not None and d_min is not None:
         scales, minima = (scheme.unpack or RIGHT[dtype])(parts.packed)
         scale, minimum = d * scales.astype(np.float32), d_min * minima.astype(np.float32)
+    elif at is not None:
+        return d[at[0], 0], None if d_min is None else d_min[at[0], 0]
     else:
         return np.broadcast_to(d, parts.low.shape), d_min
     place = np.arange(256, dtype=np.intp) if scheme.low is None or not scheme.scales_move else scheme.low
     place = place // (256 // scale.shape[1])
-    return scale[:, place], None if minimum is None else minimum[:, place]
+    return _taken(scale, place, at), None if minimum is None else _taken(minimum, place, at)

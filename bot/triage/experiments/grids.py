@@ -55,7 +55,16 @@ def requantized(case: Case) -> Reading | None:
         raw = np.ascontiguousarray(packed[wanted]).reshape(-1, kind.nbytes)
         return on_grid(slot.dtype, raw, values.reshape(-1, kind.elements)).reshape(-1, width)[:, : shape[1]]
 
-    return Reading(shape, lambda flat: rows(np.arange(shape[0], dtype=np.intp)).reshape(-1)[flat], rows)
+    def at(flat: Index) -> F32:
+        if slot.info.row_padding:
+            return rows(np.arange(shape[0], dtype=np.intp)).reshape(-1)[flat]
+        number, within = np.divmod(flat, kind.elements)
+        wanted, position = np.unique(number, return_inverse=True)
+        raw = packed.reshape(-1, kind.nbytes)[wanted]
+        found = on_grid(slot.dtype, raw, case.x.reshape(-1, kind.elements)[wanted])
+        return found[position.reshape(number.shape), within]
+
+    return Reading(shape, at, rows)
 
 
 def quantized_twice(a: View, b: View, pair: Matched) -> str | None:

@@ -11,7 +11,7 @@ from bot.formats._base import F32, Bytes
 from bot.formats.view import Slot
 from bot.triage.case import EXACT, Case
 from bot.triage.experiments import codes, grids, reading
-from bot.triage.experiments.reading import Decode, Source
+from bot.triage.experiments.reading import Source
 from bot.triage.experiments.schemes import schemes
 from bot.triage.moves import Variant
 
@@ -50,15 +50,17 @@ def limit_of(case: Case, side: str, dtype: str | None = None) -> float:
 
 def _schemes(case: Case, side: str, slot: Slot) -> Iterator[Variant]:
     for scheme in schemes(slot.dtype):
-        decode: Decode = functools.partial(_by_scheme, slot.dtype, scheme)
-        source = functools.partial(reading.source_of, slot, slot.dtype, decode)
+        source = functools.partial(_schemed, slot, scheme)
         found = _variant(case, side, scheme.causes, f"{_whose(side)} {scheme.label}", source)
         slight = "QUANT-003" in scheme.causes
         yield dataclasses.replace(found, gain=SLIGHT if slight else found.gain, joined=len(scheme.causes) > 1)
 
 
-def _by_scheme(dtype: str, scheme: codes.Scheme, raw: Bytes) -> F32:
-    return codes.together(dtype, raw, scheme)
+def _schemed(slot: Slot, scheme: codes.Scheme) -> Source:
+    def decode(raw: Bytes, at: codes.Places | None = None) -> F32:
+        return codes.together(slot.dtype, raw, scheme, at)
+
+    return dataclasses.replace(reading.source_of(slot, slot.dtype, decode), pick=decode)
 
 
 def _variant(case: Case, side: str, causes: tuple[str, ...], label: str, source: Callable[[], Source]) -> Variant:

@@ -21,7 +21,8 @@ from bot.formats.view import Index, Slot, pair_rows
 from bot.triage.case import Case
 
 Decode = Callable[[Bytes], F32]  # (blocks, bytes of one) -> (blocks, elements of one)
-SMALL = 1 << 18  # elements; a tensor of so few is decoded whole at once
+Pick = Callable[[Bytes, tuple[Index, Index]], F32]  # the same, and (number of block, element) -> those elements
+SMALL = 1 << 12  # elements; a tensor of so few is decoded whole at once
 ROTARY = frozenset({Change.Q_ROWS, Change.KV_ROWS})
 
 
@@ -33,6 +34,7 @@ class Source:
     nbytes: int  # of one block
     elements: int  # of one block
     decode: Decode
+    pick: Pick | None = None  # where single elements are had cheaper than whole blocks
     start: int = 0  # elements before the tensor's own (an expert in its stack)
     row: tuple[int, int] | None = None  # length of a row and of the same row with its padding, where rows have some
 
@@ -47,7 +49,10 @@ class Source:
         if high - low <= 2 * flat.size // self.elements + 2:
             return cast(F32, self._blocks(np.arange(low, high, dtype=np.intp))[number - low, within])
         wanted, position = np.unique(number, return_inverse=True)
-        return self._blocks(wanted)[position.reshape(number.shape), within]
+        places = position.reshape(number.shape), within
+        if self.pick and int(wanted[-1]) < len(self.data) // self.nbytes:
+            return self.pick(self._packed(wanted), places)
+        return self._blocks(wanted)[places]
 
     def rows(self, rows: Index, width: int) -> F32:
         """Return whole rows of that length, flat; quicker than `at` where rows are whole blocks."""
@@ -56,6 +61,10 @@ class Source:
         each = width // self.elements
         wanted = (rows.reshape(-1, 1) * each + np.arange(each, dtype=np.intp)).reshape(-1)
         return self._blocks(wanted + self.start // self.elements).reshape(rows.size, width)
+
+    def _packed(self, wanted: Index) -> Bytes:
+        there = len(self.data) // self.nbytes
+        return np.ascontiguousarray(self.data[: there * self.nbytes].reshape(there, self.nbytes)[wanted])
 
     def _blocks(self, wanted: Index) -> F32:
         there = len(self.data) // self.nbytes
@@ -107,6 +116,8 @@ class Reading:
 
     def _pairs(self, key: tuple[Any, ...]) -> F32:
         places = [part for part in key if isinstance(part, np.ndarray)]
+        if len(key) == self.ndim == 2 and key[0] == slice(None) and len(places) == 1 and places[0].ndim == 1:
+            places = [np.arange(self.shape[0], dtype=np.intp)[:, None], places[0][None]]
         if len(places) != len(key) or len(key) != self.ndim:
             return np.asarray(self.whole[key])
         flat = np.ravel_multi_index(tuple(np.broadcast_arrays(*places)), self.shape).astype(np.intp)
