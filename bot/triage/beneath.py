@@ -1,5 +1,6 @@
 """What one change hides of another: damage, blocks without numbers, values changed before they were moved."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from bot.triage import moves as vocabulary
 from bot.triage.case import SAMPLE, Case, residual
 from bot.triage.engine import Bench, spread
 from bot.triage.experiments import dtypes
-from bot.triage.experiments.damage import mended
+from bot.triage.experiments.damage import FEW, mended
 from bot.triage.moves import Explanation, Fit, Move, Rows, Variant
 
 DAMAGE, DAMAGED = "VALUE-010", "a few blocks overwritten"
@@ -27,7 +28,7 @@ def damage(bench: Bench, move: Move, x: F32, variant: Variant | None = None) -> 
     try:
         value, facts = mended(move.predict(x, slice(None)), y, bench.case.loose)
         if not value <= bench.case.loose and move.label and not move.group:
-            value, facts = mended(x, _moved_back(move, x, y), bench.case.loose)  # damaged first, then moved
+            value, facts = mended(x, moved_back(move, x, y), bench.case.loose)  # damaged first, then moved
     except (IndexError, ValueError):
         return None
     causes = (*(variant.causes if variant else ()), *move.causes, DAMAGE)
@@ -48,7 +49,7 @@ def changed_first(bench: Bench, move: Move) -> Iterator[Explanation]:
     if move.shape != bench.case.y.shape or x.size != bench.case.y.size:
         return
     try:
-        back = _moved_back(move, x, bench.case.y)
+        back = moved_back(move, x, bench.case.y)
     except (IndexError, ValueError):
         return
     for fit in bench.fits(2, 9):
@@ -80,6 +81,44 @@ def around_spoilt(bench: Bench) -> Iterator[Explanation]:
             )  # fmt: skip
 
 
+def around_damage(bench: Bench) -> Iterator[Explanation]:
+    """Look for changes of value in the rows no damage lies in: what is fitted to all rows is fitted to it as well."""
+    case = bench.case
+    if not bench.same_shape or case.y.ndim < 2 or (bench.only is not None and DAMAGED not in bench.only):
+        return
+    for fit in bench.fits(2, 9):
+        kept = _undamaged(case, fit, bench.wrong)
+        if not (1 - FEW) * len(bench.wrong) <= len(kept) < len(bench.wrong):
+            continue
+        whole = Bench(case, bench.only)
+        whole.tried, whole.wrong, whole.sample = bench.tried, kept, spread(kept, SAMPLE)
+        whole.before = residual(case.x[whole.sample], case.y[whole.sample])
+        found = whole.test(vocabulary.identity(case.y.shape), case.x, case.y, fit)
+        if found and found.rerun:
+            rows = len(bench.wrong) - len(kept)
+            yield dataclasses.replace(
+                found, causes=(*found.causes, DAMAGE), label=f"{found.label}, then {DAMAGED}",
+                parts=(*found.parts, DAMAGED), rerun=_elsewhere(found.rerun, kept), freedom=9,
+                facts={**found.facts, "damaged_rows": rows},
+            )  # fmt: skip
+
+
+def _undamaged(case: Case, fit: Fit, rows: Index) -> Index:
+    """Return the rows a fit to them restores, when it is fitted to nothing but them."""
+    kept = rows
+    with np.errstate(all="ignore"), contextlib.suppress(np.linalg.LinAlgError):
+        for _ in range(3):
+            fitted = fit.apply(case.x[kept], case.y[kept])
+            if fitted is None:
+                return kept[:0]
+            off, size = (np.linalg.norm(side, axis=1) for side in (fitted[0] - case.y[kept], fitted[0]))
+            right = off <= np.maximum(case.loose * size, 3 * np.median(off))
+            if right.all():
+                return kept
+            kept = kept[right]
+    return kept
+
+
 def _elsewhere(run: Callable[[Rows], Outcome], rows: Index) -> Callable[[Rows], Outcome]:
     """Return the experiment on those rows, whatever rows are asked for."""
     return lambda _: run(rows)
@@ -94,10 +133,12 @@ def _spoilt(case: Case) -> Fit | None:
         return fit if fit and fit.apply(case.x, case.y) else None
 
 
-def _moved_back(move: Move, x: F32, y: F32) -> F32:
-    """Return Y's values where the move took them from."""
+def moved_back(move: Move, x: F32, y: F32) -> F32:
+    """Return Y's values where the move took them from. Raises ValueError for a move that loses or makes up values."""
     numbers: Any = np.arange(x.size, dtype=np.intp).reshape(x.shape)
     places: Any = move.predict(numbers, slice(None))
+    if places.dtype.kind != "i":  # filled up from the values of Y
+        raise ValueError("the move makes up values")
     if np.bincount(places.reshape(-1), minlength=x.size).max(initial=0) > 1:
         raise ValueError("the move loses values")
     back = np.empty(x.size, np.float32)

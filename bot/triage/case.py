@@ -49,6 +49,7 @@ class Case:
         self.name = pair.name
         self.kind, self.layer = kind_and_layer(pair.name)
         self.budget = budget_of(pair)
+        self.settled: frozenset[str] = frozenset()  # sides whose bytes are read as they have to be
 
     @functools.cached_property
     def canonical_a(self) -> F32:

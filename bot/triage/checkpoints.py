@@ -16,7 +16,7 @@ from bot.formats.view import View, kind_and_layer
 from bot.records import CauseKind, Experiment
 from bot.triage import records
 from bot.triage.case import Case
-from bot.triage.ladder import examine
+from bot.triage.ladder import DEEP, STAGES, examine
 from bot.triage.moves import Explanation
 from bot.triage.pair import Pair
 from bot.triage.tensors import Survey
@@ -103,7 +103,7 @@ def _like_weights(pair: Pair, item: Matched) -> bool:
 
 
 def _explained(pair: Pair, item: Matched) -> bool:
-    return pair.b is not None and bool(examine(Case(pair.a, pair.b, item)).accepted)
+    return pair.b is not None and bool(examine(Case(pair.a, pair.b, item), stages=(*STAGES, *DEEP)).accepted)
 
 
 def _other(pair: Pair, name: str, diffs: Sequence[TensorDiff], told: str, total: int) -> Experiment:

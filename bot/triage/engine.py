@@ -48,6 +48,12 @@ class Examined:
     tried: Tried
     hinted: bool = False  # only what explained its neighbours was run: this tensor refutes no rival
 
+    def after(self, earlier: "Examined") -> "Examined":
+        """Return this with what was tried before it, and as far off as the tensor was then."""
+        for cause, value in earlier.tried.best.items():
+            self.tried.note((cause,), value)
+        return dataclasses.replace(self, before=earlier.before, flat_before=earlier.flat_before)
+
 
 class Bench:
     """The experiments of one case on a sample of its wrong rows, all of them or only those named in `only`."""
@@ -79,7 +85,7 @@ class Bench:
         hinted = " ".join(self.only) if self.only is not None else None
         return self.wanted(
             item for family in FAMILIES if family.variants and (hinted is None or re.search(family.words, hinted))
-            for item in family.variants(self.case)
+            for item in family.variants(self.case) if item.side not in self.case.settled
         )  # fmt: skip
 
     def fits(self, least: int = 0, most: int = 1) -> Iterator[Fit]:

@@ -2,16 +2,16 @@
 
 Re-orderings and constants; other readings of the bytes, and other tensors in this one's place; what adapts
 to more, scales and differences of low rank; then two of these together, and damage last of all, since a few
-wrong rows of any reason look like it.
+wrong rows of any reason look like it. What composes most costs most and waits until all tensors were seen.
 """
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from bot.formats._base import F32
 from bot.triage import moves as vocabulary
-from bot.triage.beneath import around_spoilt, changed_first, damage
+from bot.triage.beneath import around_damage, around_spoilt, changed_first, damage
 from bot.triage.case import CONFIRM, EXACT, LARGE, Case
 from bot.triage.engine import Bench, Examined, spread
 from bot.triage.moves import Explanation, Move, Variant
@@ -21,22 +21,22 @@ FUSED = ("qkv", "rotary, fused")  # groups of few moves, of which one can follow
 COMPOSED = 1 << 24  # elements; above, fewer re-orderings are composed
 
 
-def examine(case: Case, hint: frozenset[str] | None = None, *, brief: bool = False) -> Examined:
+def examine(case: Case, hint: frozenset[str] | None = None, stages: Sequence[Stage] = ()) -> Examined:
     """Run the ladder on one tensor.
 
-    With a `hint`, the parts that explained its neighbours, only those are tried first. `brief` leaves out
-    what composes, for a tensor whose neighbours nothing explained.
+    With a `hint`, the parts that explained its neighbours, only those are tried first. `stages` leave some out:
+    BRIEF what composes, for a tensor whose neighbours nothing explained.
     """
     bench = Bench(case, hint)
     accepted: list[Explanation] = []
-    for stage in BRIEF if brief else STAGES:
+    for stage in stages or STAGES:
         found = (confirm(case, bench, item) for item in stage(bench))
         accepted += [item for item in found if item.confirmed]
         # what is right only by the generous limit may be beaten by a better argument further up
         if any(item.after <= case.tight for item in accepted):
             break
     if hint is not None and not accepted:
-        return examine(case, brief=brief)
+        return examine(case, stages=stages)
     accepted.sort(key=lambda item: (item.freedom, len(item.causes), item.after > EXACT, item.after))
     return Examined(
         name=case.name,
@@ -102,6 +102,7 @@ def deep(bench: Bench) -> Iterator[Explanation]:
     """A move under what can adapt to much, or under damage; three parts together."""
     case = bench.case
     yield from around_spoilt(bench)
+    yield from around_damage(bench)
     for move in bench.moves(case.x.shape, case.y.shape):
         yield from _fitted(bench, move, 2, 9)
         if not move.group and case.y.size <= COMPOSED:
@@ -122,8 +123,10 @@ def deep(bench: Bench) -> Iterator[Explanation]:
                     yield found
 
 
-STAGES: tuple[Stage, ...] = (plain, read_otherwise, adaptive, composed, damaged, deep)
+STAGES: tuple[Stage, ...] = (plain, read_otherwise, adaptive, composed, damaged)
+DEEP: tuple[Stage, ...] = (deep,)
 BRIEF: tuple[Stage, ...] = (plain, adaptive, damaged)
+BENEATH: tuple[Stage, ...] = (plain, read_otherwise, adaptive, damaged)
 
 
 def _readings(bench: Bench) -> Iterator[tuple[Variant, F32, F32]]:

@@ -1,8 +1,10 @@
 """Precision: was what the result's types lose asked for, and does the file say what it holds?"""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from bot.compare.diff import Agreement, TensorDiff
+from bot.compare.tolerance import tensor_budget
 from bot.formats.blocks import QUANTIZED
 from bot.formats.config_keys import FILE_TYPES
 from bot.formats.view import kind_and_layer
@@ -18,6 +20,9 @@ WHOLE = {code: name for name, code in FILE_TYPES.items() if name not in QUANTIZE
 FALLBACKS = frozenset({"F16", "Q8_0", "Q5_0", "Q5_1", "Q4_0", "IQ4_NL"})
 # matrices of a GGUF no converter quantizes (convert_hf_to_gguf.py, llama-quant.cpp)
 KEPT = ("position_embd.weight", "ffn_gate_inp.weight")
+CHOSEN_BY = frozenset(
+    {"DTYPE-004", "DTYPE-006", "VALUE-008"}
+)  # causes that leave a type of their own behind, or no trace of one
 MIXTURE = frozenset({"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"})  # names of K files are those of mixtures
 
 
@@ -36,12 +41,24 @@ def experiments(pair: Pair, survey: Survey, name: str) -> Iterator[Experiment]:
         both = [diff for diff in survey.diffs.values() if diff.name in twice or diff.name in restored]
         yield _record("DTYPE-006", both, survey, name, sorted({*twice.values()}))
     within = [diff for diff in within if diff.name not in twice]
-    unasked = {diff.name: words for diff in within if (words := _unasked(pair, diff))}
+    judged = {diff.name: diff for diff in (*within, *_restored(survey))}
+    unasked = {name: words for name, diff in judged.items() if (words := _unasked(pair, diff))}
     if unasked:
-        yield _record("DTYPE-007", [d for d in within if d.name in unasked], survey, name, sorted({*unasked.values()}))
+        yield _record("DTYPE-007", [survey.diffs[item] for item in unasked], survey, name, sorted({*unasked.values()}))
     fine = [diff for diff in within if diff.name not in unasked]
     if fine:
         yield _record("QUANT-008", fine, survey, name, [_budgets(fine)])
+
+
+def _restored(survey: Survey) -> Iterator[TensorDiff]:
+    """Yield the matrices an experiment restored, as of the type their bytes were found to be of."""
+    for name, why in settle(survey.examined).items():
+        diff = survey.diffs[name]
+        dtype = str(why.facts.get("dtype", diff.dtype_b))
+        # a type that was made by mistake is that mistake's, and of a constant nobody can tell it
+        if len(diff.shape) > 1 and not CHOSEN_BY.intersection(why.causes) and "source" not in why.facts:
+            budget = tensor_budget(diff.dtype_a, dtype)
+            yield dataclasses.replace(diff, dtype_b=dtype, tolerance=budget.limit)
 
 
 def _twice(pair: Pair, survey: Survey, diff: TensorDiff) -> str | None:

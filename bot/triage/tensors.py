@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.compare.diff import Agreement, DiffReport, Matched, TensorDiff, compare, empty
+from bot.triage import ladder, peel
 from bot.triage.case import EXACT, Case
 from bot.triage.engine import Examined
-from bot.triage.ladder import examine
 from bot.triage.moves import Explanation
 from bot.triage.pair import Pair
 from bot.triage.recent import remembering
@@ -64,12 +64,46 @@ class _Surveyor:
             return
         case = Case(self.a, self.b, pair, self.notes)
         kind = NUMBER.sub("", case.kind)  # all experts are of one kind
-        found = examine(case, self._hint(kind, case.layer), brief=self.failures[kind] >= FULL_LADDERS)
+        found = ladder.examine(
+            case, self._hint(kind, case.layer), ladder.BRIEF if self.failures[kind] >= FULL_LADDERS else ()
+        )
         self.examined[diff.name] = found
         if found.accepted:
             self._learn(kind, case.layer, found.accepted[0])
         else:
             self.failures[kind] += 1
+
+    def again(self) -> None:
+        """Look once more at what nothing restored, now that it is known what restored the others."""
+        blind, failures = FULL_LADDERS, Counter[str]()
+        hints: dict[str, Counter[tuple[str, ...]]] = {}
+        for name, item in list(self.examined.items()):
+            case = Case(self.a, self.b, self.pairs[name], self.notes)
+            kind = NUMBER.sub("", case.kind)
+            if item.accepted:
+                self.examined[name] = peel.refined(case, item)
+                continue
+            if failures[kind] >= FULL_LADDERS:
+                continue
+            known = [parts for parts, _ in hints.setdefault(kind, Counter()).most_common()]
+            found = peel.examine(case, self._labels(), self.examined[name], blind=blind > 0, hints=known)
+            if found.accepted:
+                hints[kind][found.accepted[0].parts] += 1
+            else:
+                found = ladder.examine(case, self._hint(kind, case.layer), ladder.DEEP).after(found)
+                if found.accepted:
+                    self._learn(kind, case.layer, found.accepted[0])
+                else:
+                    failures[kind] += 1
+                    blind -= 1
+            self.examined[name] = found
+
+    def _labels(self) -> list[str]:
+        """Return what restored tensors, the most frequent first, alternatives of equal effect included."""
+        counted = Counter(
+            label for item in self.examined.values() for explanation in item.accepted for label in explanation.parts
+        )
+        return [label for label, _ in counted.most_common()]
 
     def _hint(self, kind: str, layer: int | None) -> frozenset[str] | None:
         """Return what explained the tensors of that kind before, or all of every kind; None when that is too little."""
@@ -102,6 +136,7 @@ def survey(pair: Pair, on_tensor: Callable[[TensorDiff], None] | None = None) ->
             on_tensor(diff)
 
     report = compare(surveyor.a, surveyor.b, on_tensor=see)
+    surveyor.again()
     return Survey(report=report, examined=surveyor.examined, diffs=surveyor.diffs, pairs=surveyor.pairs)
 
 

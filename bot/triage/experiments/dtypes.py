@@ -73,6 +73,7 @@ def _labelled(case: Case, side: str, slot: Slot, dtype: str) -> Variant:
     )
     return Variant(
         causes=(cause,), label=words, side=side, limit=quant.limit_of(case, side, None if side == "A" else dtype),
+        facts={"dtype" if side == "B" else "read_as": dtype},
         values=lambda: quant.read(case, side, reading.source_of(slot, dtype, within=False)),
     )  # fmt: skip
 

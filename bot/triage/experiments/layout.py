@@ -13,6 +13,7 @@ from bot.triage.case import Case
 from bot.triage.moves import Move, Rows
 
 Shape = tuple[int, ...]
+REVERSED = "shape reversed, bytes untouched"
 
 
 def _numbers(rows: Rows, count: int) -> Index:
@@ -84,9 +85,7 @@ def _axes(case: Case, x_shape: Shape, y_shape: Shape) -> Iterator[Move]:
     if turned:
         yield Move(causes=("LAYOUT-002",), label="data transposed, shape with it", predict=transposed, shape=y_shape)
     if turned and not square:
-        yield Move(
-            causes=("LAYOUT-001",), label="shape reversed, bytes untouched", predict=reversed_shape, shape=y_shape
-        )
+        yield Move(causes=("LAYOUT-001",), label=REVERSED, predict=reversed_shape, shape=y_shape)
     if kept and _takes_arrays_as_they_lie(case):
         yield Move(causes=("LAYOUT-010",), label="array in column order written raw", predict=column_order,
                    shape=y_shape)  # fmt: skip

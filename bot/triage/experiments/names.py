@@ -18,6 +18,7 @@ PROBE = 8  # rows by which a tensor is recognised
 NEAREST = 4  # tensors of like size tried under re-orderings, when none is recognised as it is
 EXPERT = re.compile(r"experts\.(\d+)\.")
 SAME = 4e-3  # residual of a vector and itself in the coarsest type vectors are stored in
+PARALLEL = 0.6  # cosine of rows of a tensor and of what scales of blocks or columns make of it
 UNLIKE = 0.7  # residual of two tensors that are neither the same nor one of them rounded
 
 
@@ -71,7 +72,7 @@ def _nearest_layer(case: Case, name: str, slot: Slot) -> int | None:
 
 
 def _candidates(case: Case) -> Iterator[tuple[str, Slot]]:
-    """Yield A's other tensors of the same number of values that belong to the same layer or are of the same kind."""
+    """Yield A's other tensors of as many values: of the same layer, of that which stands in its place, of one kind."""
     own = case.pair.a
     size = case.y.size
     kind = EXPERT.sub("experts.", case.kind)
@@ -79,7 +80,7 @@ def _candidates(case: Case) -> Iterator[tuple[str, Slot]]:
         if slot.name == own.name or name == case.name or math.prod(slot.shape) != size:
             continue
         other, layer = kind_and_layer(name)
-        same_layer = layer == case.layer and (layer is not None or name in {HEAD, *EMBEDDINGS})
+        same_layer = layer in {case.layer, _home(case)} and (layer is not None or name in {HEAD, *EMBEDDINGS})
         if same_layer or EXPERT.sub("experts.", other) == kind:
             yield name, slot
 
@@ -120,7 +121,7 @@ def _some_rows(case: Case, slot: Slot, convention: Slot, rows: Index) -> F32 | N
 
 
 def _alike(case: Case) -> Iterator[tuple[str, Slot]]:
-    """Yield the candidates whose norm is nearest to this tensor's, when it is as near as rounding leaves it."""
+    """Yield the candidates of this tensor's norm, as near as rounding leaves it, and those that point its way."""
     with np.errstate(all="ignore"):
         norm = float(np.linalg.norm(case.y))
     if not np.isfinite(norm):
@@ -129,9 +130,21 @@ def _alike(case: Case) -> Iterator[tuple[str, Slot]]:
         ((abs(_norm(case, name, slot) - norm), name, slot) for name, slot in _candidates(case)),
         key=lambda item: item[0],
     )
-    for off, name, slot in ranked[:NEAREST]:
-        if off <= max(1e-5, case.limit / 4) * norm:
+    for place, (off, name, slot) in enumerate(ranked):
+        if (place < NEAREST and off <= max(1e-5, case.limit / 4) * norm) or _parallel(case, name, slot):
             yield name, slot
+
+
+def _parallel(case: Case, name: str, slot: Slot) -> bool:
+    """Tell whether the rows of another tensor point where those of B do: scaled, it may be the same."""
+    rows = case.rows[:: max(1, len(case.rows) // PROBE)]
+    predicted, found = _some_rows(case, slot, _conventions(case, name)[0], rows), case.y[rows]
+    if predicted is None or predicted.ndim < 2:
+        return False
+    with np.errstate(all="ignore"):
+        dots = np.abs(np.einsum("ij,ij->i", predicted, found))
+        sizes = np.linalg.norm(predicted, axis=1) * np.linalg.norm(found, axis=1)
+        return bool(np.median(dots / sizes) >= PARALLEL)
 
 
 def _norm(case: Case, name: str, slot: Slot) -> float:
@@ -143,23 +156,25 @@ def _norm(case: Case, name: str, slot: Slot) -> float:
 
 
 def _variant(case: Case, name: str, slot: Slot, convention: Slot) -> Variant:
-    cause, label = _relation(case, name)
+    causes, label = _relation(case, name)
     return Variant(
-        causes=(cause,), label=label, side="A", facts={"source": name},
+        causes=causes, label=label, side="A", facts={"source": name},
         values=lambda: stored_form(convention, undone(case.a.checkpoint, slot)),
     )  # fmt: skip
 
 
-def _relation(case: Case, name: str) -> tuple[str, str]:
+def _relation(case: Case, name: str) -> tuple[tuple[str, ...], str]:
     """Say what another tensor is to this one: of another layer, another expert, another role."""
     kind, layer = kind_and_layer(name)
+    if layer != case.layer and kind != case.kind and layer == _home(case):
+        return ("NAME-004", "NAME-006"), f"the values of {kind}, of another layer as all of its layer"
     if layer != case.layer:
         if layer is not None and case.layer is not None and _whole_layer(case, case.layer, layer):
-            return "NAME-004", "the same tensor of another layer, as all of its layer"
-        return "NAME-006", "the same tensor of another layer"
+            return ("NAME-004",), "the same tensor of another layer, as all of its layer"
+        return ("NAME-006",), "the same tensor of another layer"
     if EXPERT.search(kind) and EXPERT.sub("experts.", kind) == EXPERT.sub("experts.", case.kind):
-        return "LAYOUT-005", "the same tensor of another expert"
-    return "NAME-006", f"the values of {EXPERT.sub('experts.', kind)}"
+        return ("LAYOUT-005",), "the same tensor of another expert"
+    return ("NAME-006",), f"the values of {EXPERT.sub('experts.', kind)}"
 
 
 def _whole_layer(case: Case, here: int, there: int) -> bool:
