@@ -16,10 +16,11 @@ from bot.formats import blocks
 from bot.formats._base import F32
 from bot.triage import ladder
 from bot.triage.beneath import moved_back
-from bot.triage.case import EXACT, Case
+from bot.triage.case import EXACT, Case, residual
 from bot.triage.engine import Bench, Examined
 from bot.triage.experiments import dtypes
 from bot.triage.experiments.layout import REVERSED
+from bot.triage.experiments.reading import rounded
 from bot.triage.moves import Explanation, Move, Variant
 
 KNOWN = 6  # explanations of other tensors that are undone, the most frequent ones first
@@ -76,10 +77,22 @@ def _argues(peeling: Peeling, item: Explanation, before: Examined) -> bool:
 def refined(case: Case, item: Examined) -> Examined:
     """Look behind a label that leaves more than nothing: a float that was rounded rightly leaves nothing at all."""
     best = item.accepted[0]
-    if best.facts.get("dtype") not in HALVES or len(best.parts) > 1 or best.after <= EXACT:
+    dtype = str(best.facts.get("dtype"))
+    if dtype not in HALVES or len(best.parts) > 1 or best.after <= EXACT:
         return item
-    found = examine(case, best.parts, dataclasses.replace(item, accepted=[]), blind=False)
-    return found if found.accepted and found.accepted[0].after <= EXACT else item
+    for peeling in peelings(case, best.parts, blind=False):
+        x, y = peeling.case.x, peeling.case.y
+        if x.shape == y.shape and residual(rounded(dtype, x), y) <= EXACT:
+            return item
+        found = ladder.examine(peeling.case, stages=(ladder.plain,))
+        exactly = [
+            joint(peeling, more, item)
+            for more in found.accepted
+            if more.after <= EXACT and _argues(peeling, more, item)
+        ]
+        if exactly:
+            return dataclasses.replace(found, accepted=exactly).after(item)
+    return item
 
 
 def joint(peeling: Peeling, item: Explanation, before: Examined) -> Explanation:

@@ -20,9 +20,8 @@ WHOLE = {code: name for name, code in FILE_TYPES.items() if name not in QUANTIZE
 FALLBACKS = frozenset({"F16", "Q8_0", "Q5_0", "Q5_1", "Q4_0", "IQ4_NL"})
 # matrices of a GGUF no converter quantizes (convert_hf_to_gguf.py, llama-quant.cpp)
 KEPT = ("position_embd.weight", "ffn_gate_inp.weight")
-CHOSEN_BY = frozenset(
-    {"DTYPE-004", "DTYPE-006", "VALUE-008"}
-)  # causes that leave a type of their own behind, or no trace of one
+# causes that leave a type of their own behind, or no trace of one
+CHOSEN_BY = frozenset({"DTYPE-004", "DTYPE-006", "QUANT-007", "VALUE-008"})
 MIXTURE = frozenset({"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"})  # names of K files are those of mixtures
 
 

@@ -177,17 +177,18 @@ def schemes(dtype: str) -> tuple[Scheme, ...]:
         for moved in ((False, True) if dtype.endswith("_K") and (np.diff(low) != 1).any() else (False,))
     ]
     others = [*_scales(dtype), *_zeros(dtype)]
-    both = [_joined(order, other) for order, other in itertools.product(orders, others) if _unpacks(other)]
+    both = [_joined(order, other) for order, other in itertools.product(orders, others) if _combines(other)]
     swapped = Scheme(causes=("FILE-005",), label="bytes of the block scales swapped", d=_swapped)
     return (*orders, *others, swapped, *both)
 
 
-def _unpacks(scheme: Scheme) -> bool:
-    return scheme.unpack is not None or scheme.exchanged
+def _combines(scheme: Scheme) -> bool:
+    """Tell whether a decoder that takes codes in a wrong order may have made this mistake as well."""
+    return scheme.unpack is not None or scheme.exchanged or scheme.zero is not None
 
 
 def _joined(order: Scheme, other: Scheme) -> Scheme:
     return dataclasses.replace(
         order, causes=(*order.causes, *other.causes), label=f"{order.label}; {other.label}", unpack=other.unpack,
-        exchanged=other.exchanged,
+        exchanged=other.exchanged, zero=other.zero, signed=other.signed,
     )  # fmt: skip
