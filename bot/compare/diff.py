@@ -266,9 +266,9 @@ def damage(x: F32, y: F32, limit: float) -> tuple[int, int]:
         blocks_e = np.abs(x[..., :width] - y[..., :width]).reshape(-1, BLOCK).max(axis=1)
         blocks_y = np.abs(y[..., :width]).reshape(-1, BLOCK).max(axis=1)
         largest = np.maximum(blocks_x, blocks_y)
-    # super-blocks of 256 share a scale, so a tiny block beside a large one is all error, rightly
-    floor = largest.max(initial=0.0) * 0.05
-    return int(np.count_nonzero(blocks_e > 0.75 * np.maximum(largest, floor))), largest.size
+        # super-blocks of 256 share a scale, so a tiny block beside a large one is all error, rightly
+        floor = largest.max(initial=0.0) * 0.05
+        return int(np.count_nonzero(blocks_e > 0.75 * np.maximum(largest, floor))), largest.size
 
 
 def _both(a: View, slot_a: Slot, b: View, slot_b: Slot) -> Iterator[tuple[F32, F32]]:

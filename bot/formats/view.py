@@ -140,7 +140,8 @@ def undone(checkpoint: Checkpoint, slot: Slot, rows: Rows = None) -> F32:
         return checkpoint.values(slot.stored, order if rows is None else order[rows])
     values = checkpoint.values(slot.stored, rows)
     # in float32 and back: exact unless the weight is below 2**-16 (see compare.tolerance)
-    return values - np.float32(1) if slot.change is Change.PLUS_ONE else values
+    with np.errstate(invalid="ignore"):  # what is read wrongly may be no number
+        return values - np.float32(1) if slot.change is Change.PLUS_ONE else values
 
 
 def canonical(checkpoint: Checkpoint, *, trusted: "View | None" = None) -> View:

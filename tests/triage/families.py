@@ -23,7 +23,7 @@ def planted(source: Path, folder: Path, target: str, *causes: str, dtype: str | 
     result = folder / "-".join((source.name, *causes)).replace(":", "_").replace("*", "x") / TARGETS[target]
     result.parent.mkdir()
     convert(source, result, dtype=dtype, plants=[parse(cause) for cause in causes])
-    return diagnose(source, result)
+    return diagnose(source, result, asked=dtype or "")
 
 
 def defects(found: Diagnosis) -> list[str]:

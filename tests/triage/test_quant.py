@@ -75,6 +75,16 @@ def test_no_two_mistakes_are_the_same(dtype: str) -> None:
         seen[found] = scheme.label
 
 
+@pytest.mark.parametrize("dtype", sorted(codes.FIELDS))
+def test_single_elements_are_those_of_whole_blocks(dtype: str) -> None:
+    kind, random = blocks.TYPES[dtype], np.random.default_rng(1)
+    raw = random.integers(0, 256, (9, kind.nbytes), np.uint8)
+    places = random.integers(0, len(raw), 50), random.integers(0, kind.elements, 50)
+    for scheme in (codes.Scheme(), *schemes.schemes(dtype)):
+        whole = codes.together(dtype, raw, scheme)
+        np.testing.assert_array_equal(codes.together(dtype, raw, scheme, places), whole[places], err_msg=scheme.label)
+
+
 @pytest.mark.parametrize(
     ("dtype", "cause"),
     [
