@@ -1,9 +1,11 @@
 """Measures running models: do they load, what do they compute, do they agree."""
 
+from pathlib import Path
 from typing import Any
 
 from bot.compare import metrics, tolerance
 from bot.probes._base import Context
+from bot.probes.services import Services
 from bot.probes.tensors import tensors
 from bot.reference.client import ChildFailure
 
@@ -62,12 +64,36 @@ def logits(context: Context) -> dict[str, Any]:
     constant = services.constant(context.source, backend) if wanted else None
     bound = tolerance.logits_bound(exact=exact, eps=eps, constant=constant)
     mean, high = metrics.kl_summary(a, b)
+    distance = metrics.rel_l2(a, b)
+    # where tensors differ they say themselves what is wrong
+    apart = not weights["differ"] and bound.limit is not None and not distance <= bound.limit
+    sides = (context.source, backend), (context.result, backend)
+    departure = departs(services, *sides, limit=bound.limit) if apart else {}
     return {
-        "positions": source.positions, "prompts": len(a), "rel_l2": metrics.rel_l2(a, b), "nmse": metrics.nmse(a, b),
+        "positions": source.positions, "prompts": len(a), "rel_l2": distance, "nmse": metrics.nmse(a, b),
         "kl_mean": mean, "kl_p99": high, "top1": metrics.top1(a, b), "bound": bound.limit, "expected": bound.words,
         "bound_reason": bound.reason, "calibration": {"A": constant, "eps": eps} if constant else None,
-        "by_position": metrics.nmse_by_position(a, b)[:16],
+        "by_position": metrics.nmse_by_position(a, b)[:16], **departure,
     }  # fmt: skip
+
+
+def departs(services: Services, a: tuple[Path, str], b: tuple[Path, str], *, limit: float | None) -> dict[str, Any]:
+    """Return where the hidden states of two models on their backends part: {"first_layer", "departs_at"}.
+
+    `first_layer` is None when the embeddings part already, or nothing does before the head.
+    """
+    x, y = services.hidden(*a), services.hidden(*b)
+    if x.shape != y.shape:
+        return {"first_layer": None, "departs_at": "hidden states of other shapes"}
+    least = max(limit or 0.0, tolerance.TWO_ENGINES)
+    first = next((i for i, (one, other) in enumerate(zip(x, y, strict=True)) if not _near(one, other, least)), len(x))
+    if 0 < first < len(x):
+        return {"first_layer": first - 1, "departs_at": f"the output of layer {first - 1}"}
+    return {"first_layer": None, "departs_at": "the embeddings" if first == 0 else "the output head"}
+
+
+def _near(a: Any, b: Any, least: float) -> bool:
+    return metrics.rel_l2([a], [b]) <= least
 
 
 def generation(context: Context) -> dict[str, Any]:
@@ -95,8 +121,12 @@ def backend_pair(context: Context) -> dict[str, Any]:
     """Return how far one file's logits on GPU are from those on CPU."""
     a = context.services.answers(context.result, "cpu").logits()
     b = context.services.answers(context.result, "gpu").logits()
-    bound = tolerance.backend_bound()
-    return {"rel_l2": metrics.rel_l2(a, b), "bound": bound.limit, "expected": bound.words, "reason": bound.reason}
+    bound, distance = tolerance.backend_bound(), metrics.rel_l2(a, b)
+    sides = (context.result, "cpu"), (context.result, "gpu")
+    departure = {} if bound.holds(distance) else departs(context.services, *sides, limit=bound.limit)
+    return {
+        "rel_l2": distance, "bound": bound.limit, "expected": bound.words, "reason": bound.reason, **departure,
+    }  # fmt: skip
 
 
 def performance(context: Context) -> dict[str, Any]:

@@ -115,6 +115,7 @@ class Services:
         self._models: Once[str] = Once()
         self._answers: Once[Answers] = Once()
         self._constants: Once[float] = Once()
+        self._hidden: Once[F32] = Once()
         self._prompts: Once[tuple[Prompt, ...]] = Once()
 
     def view(self, path: Path) -> View:
@@ -212,6 +213,16 @@ class Services:
             np.save(file, rows)
             files.append(file)
         return tuple(files)
+
+    def hidden(self, path: Path, backend: str) -> F32:
+        """Return the hidden states of the second prompt, (layers + 1, positions, hidden). Raises ChildFailure."""
+        ids = list(self.prompts[1 % len(self.prompts)].ids)
+
+        def ask() -> F32:
+            with self._open(path, backend) as model:
+                return model.hidden([ids])[0]
+
+        return self._hidden.get((self.model(path), backend), ask)
 
     def constant(self, path: Path, backend: str) -> float:
         """Return the model's A: how strongly its logits answer to noise in its weights. Raises ChildFailure."""

@@ -4,7 +4,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.journal import Journal
+from bot.journal import Journal, by_cell
 from bot.records import CauseKind, Confidence, Experiment, Finding, Outcome, Verdict
 from bot.triage import failures, hypotheses, inference, relevance
 from bot.triage.hypotheses import _base
@@ -21,7 +21,7 @@ def findings(journal: Journal, verdicts: Sequence[Verdict]) -> tuple[tuple[Findi
     found, unexplained = concluded(journal.experiments)
     every = _joined([*_with_gates(found, verdicts), *failures.findings(journal, verdicts)])
     every = _joined([*every, *inference.findings(journal, verdicts, _cells(every))])
-    return _ranked(_joined([*every, *_unexplained(every, verdicts)])), unexplained
+    return _ranked(_joined([*every, *_unexplained(every, verdicts, journal)])), unexplained
 
 
 def concluded(experiments: Iterable[Experiment]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
@@ -90,17 +90,18 @@ def _each(x: Sequence[str], y: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*x, *y)))
 
 
-def _unexplained(found: Sequence[Finding], verdicts: Sequence[Verdict]) -> list[Finding]:
+def _unexplained(found: Sequence[Finding], verdicts: Sequence[Verdict], journal: Journal) -> list[Finding]:
     """UNKNOWN-001 for broken gates that no finding accounts for."""
     beside = _cells(found)
     left = [v for v in verdicts if v.outcome in relevance.BROKEN and v.cell.id not in beside]
     if not left:
         return []
-    known = hypotheses.ALL[UNKNOWN]
+    known, recorded = hypotheses.ALL[UNKNOWN], by_cell(journal.evidence)
     return [
         Finding(
             id=UNKNOWN, slug=known.SLUG, kind=known.KIND, confidence=Confidence.LOW,
-            evidence_for=tuple(f"{v.cell.id}: {v.reason}" for v in left[:10]),
+            evidence_for=(*(f"{v.cell.id}: {v.reason}" for v in left[:10]), *inference.departures(left, recorded)),
+            first_layer=inference.first_layer(left, recorded),
             gates=tuple(v.cell.id for v in left), claim=known.CLAIM, falsified_if=known.REFUTED_IF,
             fix_hint=known.FIX_HINT,
         )

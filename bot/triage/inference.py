@@ -58,13 +58,22 @@ def _finding(cause: str, broken: Sequence[Verdict], recorded: Mapping[str, Mappi
     distances = [verdict.diff for verdict in broken if verdict.diff is not None]
     return Finding(
         id=cause, slug=known.SLUG, kind=known.KIND, confidence=Confidence.MEDIUM, explained=len(broken),
-        suspect=len(broken), residual_before=max(distances, default=None), evidence_for=(_TOLD[cause],),
+        suspect=len(broken), residual_before=max(distances, default=None),
+        evidence_for=(_TOLD[cause], *departures(broken, recorded)),
         gates=tuple(verdict.cell.id for verdict in broken), claim=known.CLAIM, falsified_if=known.REFUTED_IF,
-        fix_hint=known.FIX_HINT, first_layer=_first_layer(broken, recorded),
+        fix_hint=known.FIX_HINT, first_layer=first_layer(broken, recorded),
     )  # fmt: skip
 
 
-def _first_layer(broken: Sequence[Verdict], recorded: Mapping[str, Mapping[str, Evidence]]) -> int | None:
+def departures(broken: Sequence[Verdict], recorded: Mapping[str, Mapping[str, Evidence]]) -> Iterator[str]:
+    """Say of each cell where its hidden states part, where a probe recorded it."""
+    for verdict in broken[:5]:
+        for item in recorded.get(verdict.cell.id, {}).values():
+            if isinstance(where := item.data.get("departs_at"), str):
+                yield f"{verdict.cell.id}: hidden states part at {where[:80]}"
+
+
+def first_layer(broken: Sequence[Verdict], recorded: Mapping[str, Mapping[str, Evidence]]) -> int | None:
     """Return the first layer whose hidden state departs, where a probe recorded one."""
     found: list[Any] = [
         item.data.get("first_layer") for verdict in broken for item in recorded.get(verdict.cell.id, {}).values()

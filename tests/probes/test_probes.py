@@ -1,5 +1,7 @@
 """Probes on tiny models: what each measures of a right result and of wrong ones."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,3 +169,24 @@ def test_kinds_that_need_no_backend_run_no_model(files: Files, tmp_path: Path, m
     made = Services(files.source, tmp_path, limits=Limits())
     for kind in ANYWHERE:
         assert measured(kind, files, made, files.made("right.apr"))
+
+
+def test_the_first_layer_that_departs_is_told(tmp_path: Path) -> None:
+    """Only the last of these layers looks at everything, so only it minds the base of its rotation."""
+    kinds = ["sliding_attention", "sliding_attention", "full_attention"]
+    source = tiny.hf(tmp_path / "source", "gemma3", num_hidden_layers=3, layer_types=kinds)
+    result = Path(shutil.copytree(source, tmp_path / "result"))
+    config = json.loads((result / "config.json").read_text())
+    config["rope_parameters"]["full_attention"]["rope_theta"] *= 100
+    (result / "config.json").write_text(json.dumps(config))
+    (tmp_path / "scratch").mkdir()
+    services = Services(source, tmp_path / "scratch", limits=Limits(timeout_s=300))
+    try:
+        context = Context(source=source, result=result, backend="cpu", services=services)
+        logits = PROBES["logits"](context)
+        assert logits["rel_l2"] > logits["bound"]
+        assert (logits["first_layer"], logits["departs_at"]) == (2, "the output of layer 2")
+        right = Context(source=source, result=source, backend="cpu", services=services)
+        assert "first_layer" not in PROBES["logits"](right)
+    finally:
+        services.close()

@@ -192,6 +192,17 @@ def test_logits_alone_tell_what_they_can(data: dict[str, Any], cause: str) -> No
     assert list(findings(verdicts=(off,), evidence=(logits(off, **data),))) == [cause]
 
 
+@pytest.mark.parametrize("top1", [1.0, 0.5])
+def test_where_hidden_states_part_is_told_known_cause_or_not(top1: float) -> None:
+    off = [verdict(f"F-CONV-G-{b[0].upper()}", G, b, backend="cpu", tensors={"differ": 0}) for b in (A, S)]
+    parted = [{"first_layer": 5, "departs_at": "the output of layer 5"}, {"first_layer": 3, "departs_at": 7}]
+    evidence = [logits(of, by_position=[0.2, 0.2], top1=top1, **more) for of, more in zip(off, parted, strict=True)]
+    found = findings(verdicts=off, evidence=evidence)["VALUE-004" if top1 == 1 else "UNKNOWN-001"]
+    assert found.first_layer == 3
+    told = [words for words in found.evidence_for if "hidden states" in words]
+    assert told == [f"{off[0].cell.id}: hidden states part at the output of layer 5"]
+
+
 def test_only_one_backend_off_is_the_engine() -> None:
     held = verdict("F-CONV-G-A", G, A, backend="cpu", outcome=Outcome.CORROBORATED, tensors={"differ": 0})
     off = verdict("F-CONV-G-A", G, A, backend="gpu", tensors={"differ": 0})
