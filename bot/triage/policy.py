@@ -21,7 +21,7 @@ FALLBACKS = frozenset({"F16", "Q8_0", "Q5_0", "Q5_1", "Q4_0", "IQ4_NL"})
 # matrices of a GGUF no converter quantizes (convert_hf_to_gguf.py, llama-quant.cpp)
 KEPT = ("position_embd.weight", "ffn_gate_inp.weight")
 # causes that leave a type of their own behind, or no trace of one
-CHOSEN_BY = frozenset({"DTYPE-004", "DTYPE-006", "QUANT-007", "VALUE-008"})
+CHOSEN_BY = frozenset({"DTYPE-006", "QUANT-007", "VALUE-008"})
 MIXTURE = frozenset({"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"})  # names of K files are those of mixtures
 
 
@@ -40,7 +40,7 @@ def experiments(pair: Pair, survey: Survey, name: str) -> Iterator[Experiment]:
         both = [diff for diff in survey.diffs.values() if diff.name in twice or diff.name in restored]
         yield _record("DTYPE-006", both, survey, name, sorted({*twice.values()}))
     within = [diff for diff in within if diff.name not in twice]
-    judged = {diff.name: diff for diff in (*within, *_restored(survey))}
+    judged = {diff.name: diff for diff in (*within, *_restored(pair, survey))}
     unasked = {name: words for name, diff in judged.items() if (words := _unasked(pair, diff))}
     if unasked:
         yield _record("DTYPE-007", [survey.diffs[item] for item in unasked], survey, name, sorted({*unasked.values()}))
@@ -49,15 +49,20 @@ def experiments(pair: Pair, survey: Survey, name: str) -> Iterator[Experiment]:
         yield _record("QUANT-008", fine, survey, name, [_budgets(fine)])
 
 
-def _restored(survey: Survey) -> Iterator[TensorDiff]:
+def _restored(pair: Pair, survey: Survey) -> Iterator[TensorDiff]:
     """Yield the matrices an experiment restored, as of the type their bytes were found to be of."""
     for name, why in settle(survey.examined).items():
         diff = survey.diffs[name]
-        dtype = str(why.facts.get("dtype", diff.dtype_b))
-        # a type that was made by mistake is that mistake's, and of a constant nobody can tell it
-        if len(diff.shape) > 1 and not CHOSEN_BY.intersection(why.causes) and "source" not in why.facts:
-            budget = tensor_budget(diff.dtype_a, dtype)
-            yield dataclasses.replace(diff, dtype_b=dtype, tolerance=budget.limit)
+        stated, found = (_as(diff, str(dtype)) for dtype in (diff.dtype_b, why.facts.get("dtype", diff.dtype_b)))
+        # of a float and its label one is right, and either may have been asked for
+        relabelled = "DTYPE-004" in why.causes and _unasked(pair, stated) is None
+        elsewhere = "source" in why.facts  # another tensor's type came with its values
+        if len(diff.shape) > 1 and not (relabelled or elsewhere or CHOSEN_BY.intersection(why.causes)):
+            yield found
+
+
+def _as(diff: TensorDiff, dtype: str) -> TensorDiff:
+    return dataclasses.replace(diff, dtype_b=dtype, tolerance=tensor_budget(diff.dtype_a, dtype).limit)
 
 
 def _twice(pair: Pair, survey: Survey, diff: TensorDiff) -> str | None:
