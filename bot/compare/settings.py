@@ -51,6 +51,8 @@ SIZES = frozenset(
 )  # fmt: skip
 # containers that have no word for these lose nothing by not saying them
 OPTIONAL = frozenset({"layer_types", "sliding_window_pattern"})
+# one number under two names: which of them it goes by is the architecture's, which is a key of its own
+EPSILONS = {"rms_norm_eps": "layer_norm_eps", "layer_norm_eps": "rms_norm_eps"}
 # switched off where nothing is said
 FEATURES = frozenset({"rope_scaling", "sliding_window", "attn_logit_softcapping", "final_logit_softcapping"})
 # what engines assume where nothing is said
@@ -143,7 +145,7 @@ def _difference(key: str, cause: str, a: ModelConfig, b: ModelConfig) -> Differe
     if x is None and not (key in FEATURES and a.stated):
         # A says nothing: B adding a default is no contradiction
         return None
-    if key in OPTIONAL and y is None:
+    if y is None and (key in OPTIONAL or same(x, b.values.get(EPSILONS.get(key, key)))):
         return None
     if key == "head_dim":
         if stated_b is None and any(a.integer(k) != b.integer(k) for k in ("num_attention_heads", "hidden_size")):

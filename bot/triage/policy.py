@@ -55,7 +55,8 @@ def _restored(pair: Pair, survey: Survey) -> Iterator[TensorDiff]:
         diff = survey.diffs[name]
         stated, found = (_as(diff, str(dtype)) for dtype in (diff.dtype_b, why.facts.get("dtype", diff.dtype_b)))
         # of a float and its label one is right, and either may have been asked for
-        relabelled = "DTYPE-004" in why.causes and _unasked(pair, stated) is None
+        known = "dtype" in why.facts and _unasked(pair, stated) is not None
+        relabelled = "DTYPE-004" in why.causes and not known
         elsewhere = "source" in why.facts  # another tensor's type came with its values
         if len(diff.shape) > 1 and not (relabelled or elsewhere or CHOSEN_BY.intersection(why.causes)):
             yield found

@@ -20,7 +20,7 @@ CASES = [
     *(("gemma3", cause, "gguf") for cause in ("META-003", "META-004", "META-001")),
     *(("qwen3", "LAYOUT-009", target) for target in ("gguf", "apr", "safetensors")),
     ("mixtral", "META-005", "gguf"),
-    ("gpt2", "META-001", "gguf"),
+    ("gpt2", "META-001", "gguf"), ("gpt2", "META-006", "apr"),
 ]  # fmt: skip
 
 
