@@ -205,8 +205,9 @@ def wrong_rows(case: Case) -> Index:
 def _wrong_heads(case: Case) -> Index:
     """Return the numbers of a vector's values: those of the heads that differ, where it has heads, else all."""
     numbers = np.arange(case.y.shape[0])
-    if not case.heads or len(numbers) % case.heads:
+    heads = case.a.heads.key if "v_proj" in case.kind else case.heads  # values have heads without an order
+    if not heads or len(numbers) % heads:
         return numbers
     same = (case.x == case.y) | (np.isnan(case.x) & np.isnan(case.y))
-    wrong: Index = numbers.reshape(case.heads, -1)[~same.reshape(case.heads, -1).all(axis=1)].ravel()
+    wrong: Index = numbers.reshape(heads, -1)[~same.reshape(heads, -1).all(axis=1)].ravel()
     return wrong if len(wrong) else numbers

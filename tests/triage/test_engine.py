@@ -92,6 +92,10 @@ SINGLE = [
     llama gguf LAYOUT-002:layer=0,down_proj q8_0
     llama gguf VALUE-008:k_proj,head=1,layer=1 -
     llama gguf VALUE-003:v_proj,head=0 -
+    qwen2 gguf VALUE-008:v_proj,head=0 -
+    mixtral gguf FILE-003 q8_0
+    qwen2 apr FILE-003 bf16
+    gemma3_text.gguf apr FILE-003 -
     """.strip().splitlines()
 ]
 

@@ -6,6 +6,7 @@ padded by another alignment).
 """
 
 import functools
+import math
 import mmap
 from collections import Counter
 from collections.abc import Iterator
@@ -29,22 +30,24 @@ PADDING = 64  # the widest alignment in use; what is off by less was padded diff
 def variants(case: Case) -> Iterator[Variant]:
     """Yield the one place, if there is any, where the expected bytes are."""
     for side, view, slot in (("B", case.b, case.pair.b), ("A", case.a, case.pair.a)):
-        if slot.expert is None and slot.info.shape and (shift := _shift(case, side, view, slot)):
+        if slot.info.shape and (shift := _shift(case, side, view, slot)):
             words = f"{'result lies' if side == 'B' else 'source was read'} {abs(shift)} bytes " + (
                 ("behind" if shift > 0 else "before") + " its offset"
             )
             yield Variant(
                 causes=("FILE-003" if abs(shift) < PADDING else "FILE-004",), label=words, side=side,
-                values=functools.partial(_moved, case, side, slot, shift), limit=quant.limit_of(case, side),
+                values=functools.partial(_moved, case, side, view, slot, shift), limit=quant.limit_of(case, side),
                 facts={"shift": shift},
             )  # fmt: skip
 
 
-def _moved(case: Case, side: str, slot: Slot, shift: int) -> F32:
-    """Read a tensor beside its offset. What would lie outside the file is nobody's to judge: the other side's it is."""
+def _moved(case: Case, side: str, view: View, slot: Slot, shift: int) -> F32:
+    """Read a tensor beside its offset. What would lie behind all data is nobody's to judge: the other side's it is."""
     read = quant.read(case, side, reading.source_of(slot, slot.dtype, shift=shift, within=False))
-    begin, size = slot.info.offset + shift, slot.info.path.stat().st_size
-    lost = max(0, begin + slot.info.nbytes - size) * blocks.TYPES[slot.dtype].elements
+    ends = [info.offset + info.nbytes for info in view.checkpoint.tensors.values() if info.path == slot.info.path]
+    begin, nbytes = _place(slot)
+    # a checksum may follow the data
+    lost = max(0, begin + shift + nbytes - max(ends)) * blocks.TYPES[slot.dtype].elements
     other = case.x if side == "B" else case.y
     if not lost or read.shape != other.shape:
         return read
@@ -57,16 +60,31 @@ def _moved(case: Case, side: str, slot: Slot, shift: int) -> F32:
 def _shift(case: Case, side: str, view: View, slot: Slot) -> int | None:
     """Return by how many bytes the data lies beside its offset; None where it is not found, or found in its place."""
     values = case.x if side == "B" else case.y
-    if values.size != slot.info.count or not slot.info.nbytes or not values.size:
+    begin, nbytes = _place(slot)
+    shape = slot.info.shape if slot.expert is None else slot.info.shape[1:]
+    if values.size != math.prod(shape) or not nbytes or not values.size:
         return None
-    values = values.reshape(slot.info.shape[0] if len(slot.info.shape) > 1 else 1, -1)
+    values = values.reshape(shape[0] if len(shape) > 1 else 1, -1)
     votes = Counter(filter(None, (_found(slot, values, row) for row in _probes(len(values)))))
     if not votes and slot.dtype in blocks.QUANTIZED - EXACTLY and side == "A":
         return _scanned(case, slot)
     shift = votes.most_common(1)[0][0] if votes else None
-    other = slot.info.offset + (shift or 0)
-    taken = any(info.offset == other and info.path == slot.info.path for info in view.checkpoint.tensors.values())
-    return None if shift is None or taken else shift
+    return None if shift is None or _taken(view, slot, begin + shift) else shift
+
+
+def _taken(view: View, slot: Slot, place: int) -> bool:
+    """Tell whether another tensor, or another expert of the stack, begins there: then it is the one that was stored."""
+    if slot.expert is not None and (place - slot.info.offset) % _place(slot)[1] == 0:
+        return True
+    return any(info.offset == place and info.path == slot.info.path for info in view.checkpoint.tensors.values())
+
+
+def _place(slot: Slot) -> tuple[int, int]:
+    """Return where in its file a tensor, or one expert of a stack, begins, and how many bytes it is long."""
+    if slot.expert is None:
+        return slot.info.offset, slot.info.nbytes
+    each = slot.info.nbytes // slot.info.shape[0]
+    return slot.info.offset + slot.expert * each, each
 
 
 def _probes(count: int) -> list[int]:
@@ -81,7 +99,7 @@ def _found(slot: Slot, values: F32, row: int) -> int | None:
     probe = encoded[:PROBE].tobytes()
     if len(probe) < LEAST or len(set(probe)) < 4:
         return None  # rows of zeros are found everywhere
-    place = slot.info.offset + row * len(encoded)
+    place = _place(slot)[0] + row * len(encoded)
     with slot.info.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[place : place + len(probe)] == probe:
             return None
