@@ -49,6 +49,7 @@ class Case:
         self.name = pair.name
         self.kind, self.layer = kind_and_layer(pair.name)
         self.budget = budget_of(pair)
+        self.memo: dict[str, Any] = {}  # what experiments found out about these two sides and ask for again
         self.settled: frozenset[str] = frozenset()  # sides whose bytes are read as they have to be
 
     @functools.cached_property

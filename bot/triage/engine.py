@@ -129,7 +129,7 @@ class Bench:
         return Explanation(
             causes=causes, label=", then ".join(part.label for part in parts), before=self.before, after=value,
             rows_wrong=len(self.wrong), rows=self.rows, facts=stated, parts=tuple(part.label for part in parts),
-            freedom=fit.freedom if fit else 0, limit=limit, rerun=rerun,
+            freedom=fit.freedom if fit else 0, limit=limit, whole=bool(variant and variant.whole), rerun=rerun,
         )  # fmt: skip
 
     def _promising(self, move: Move, x: F32, y: F32, fit: Fit | None, variant: Variant, limit: float) -> bool:

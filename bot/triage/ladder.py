@@ -9,6 +9,8 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+
 from bot.formats._base import F32
 from bot.triage import moves as vocabulary
 from bot.triage.beneath import around_damage, around_spoilt, changed_first, damage
@@ -162,8 +164,9 @@ def _two_moves(bench: Bench) -> Iterator[Explanation]:
 
 
 def confirm(case: Case, bench: Bench, item: Explanation) -> Explanation:
-    """Repeat an accepted experiment on every wrong row, or on CONFIRM of them for a very large tensor."""
-    rows = spread(bench.wrong, CONFIRM) if case.y.size > LARGE else bench.wrong
+    """Repeat an accepted experiment on every row it is about, or on CONFIRM of them for a very large tensor."""
+    rows = np.arange(bench.rows, dtype=np.intp) if item.whole else bench.wrong
+    rows = spread(rows, CONFIRM) if case.y.size > LARGE else rows
     value, facts = item.rerun(rows) if item.rerun else (math.inf, {})
     return dataclasses.replace(
         item, after=value, confirmed=value <= item.limit, facts={**item.facts, **facts}, rerun=None

@@ -36,6 +36,7 @@ class Variant:
     values: Callable[[], F32 | None]
     limit: float | None = None  # residual up to which it counts as right, when not the case's own
     gain: float = 4.0  # how many times smaller it has to make the residual
+    whole: bool = False  # it is said of all of a tensor, so rows that were right have to be right under it too
     joined: bool = False  # two mistakes already: it is not tried under every head count besides
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -67,6 +68,7 @@ class Explanation:
     parts: tuple[str, ...] = ()  # labels of the move, variant and fit it is made of
     freedom: int = 0
     limit: float = 0.0  # residual up to which the prediction counts as right
+    whole: bool = False  # its claim is about all rows, not only about those that are wrong
     rerun: Callable[[Rows], tuple[float, Mapping[str, Any]]] | None = None  # the same experiment on other rows
     confirmed: bool = False  # on every wrong row, not on a sample
 

@@ -158,6 +158,28 @@ def random(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
 
 
+def test_rows_that_resemble_their_neighbours_are_shifted_all_the_same(tmp_path: Path) -> None:
+    """Rows before the first plainly wrong one belong to the shift."""
+    rows = random(256, 64)
+    rows[12:24] = rows[12] + 0.2 * rows[12:24]
+    moved = np.concatenate([rows[:16], rows[17:], rows[-1:]])
+    other = random(64, 64, seed=1)
+    a = bare(tmp_path, "a", {"model.embed_tokens.weight": rows, "model.layers.0.w.weight": other})
+    b = bare(tmp_path, "b", {"model.embed_tokens.weight": moved, "model.layers.0.w.weight": other})
+    named = defects(diagnose(a, b))
+    assert [finding.id for finding in named] == ["LAYOUT-006"]
+    assert named[0].evidence_for[0].startswith("rows from 16 on shifted by 1")
+
+
+def test_a_tensor_that_begins_right_lies_in_its_place(tmp_path: Path) -> None:
+    """Its later rows stand where a reading beside the offset would put them; its first ones do not."""
+    rows = random(256, 64)
+    moved = np.concatenate([rows[:16], rows[17:], rows[-1:]])
+    a = bare(tmp_path, "a", {"m.layers.0.w.weight": rows, "m.layers.0.z.weight": random(64, 64, seed=1)})
+    b = bare(tmp_path, "b", {"m.layers.0.w.weight": moved, "m.layers.0.z.weight": random(64, 64, seed=1)})
+    assert not {finding.id for finding in defects(diagnose(a, b))} & {"FILE-003", "FILE-004"}
+
+
 def test_a_square_matrix_alone_cannot_tell_a_transpose_from_its_rival(tmp_path: Path) -> None:
     square, other = random(64, 64), random(64, 64, seed=1)
     a = bare(tmp_path, "a", {"m.layers.0.w.weight": square, "m.layers.0.v.weight": other})

@@ -73,7 +73,7 @@ def _labelled(case: Case, side: str, slot: Slot, dtype: str) -> Variant:
     )
     return Variant(
         causes=(cause,), label=words, side=side, limit=quant.limit_of(case, side, None if side == "A" else dtype),
-        facts={"dtype" if side == "B" else "read_as": dtype},
+        facts={"dtype" if side == "B" else "read_as": dtype}, whole=True,
         values=lambda: quant.read(case, side, reading.source_of(slot, dtype, within=False)),
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ def _swapped(case: Case, side: str, slot: Slot) -> Variant:
         "source read with the bytes of its floats swapped" if side == "A" else "bytes of the result's floats swapped"
     )
     return Variant(
-        causes=("FILE-005",), label=words, side=side, limit=quant.limit_of(case, side),
+        causes=("FILE-005",), label=words, side=side, limit=quant.limit_of(case, side), whole=True,
         values=lambda: quant.read(case, side, reading.source_of(slot, slot.dtype, decode)),
     )  # fmt: skip
 

@@ -37,7 +37,7 @@ def variants(case: Case) -> Iterator[Variant]:
             yield Variant(
                 causes=("FILE-003" if abs(shift) < PADDING else "FILE-004",), label=words, side=side,
                 values=functools.partial(_moved, case, side, view, slot, shift), limit=quant.limit_of(case, side),
-                facts={"shift": shift},
+                facts={"shift": shift}, whole=True,
             )  # fmt: skip
 
 

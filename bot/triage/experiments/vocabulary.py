@@ -7,7 +7,7 @@ import numpy as np
 from bot.formats._base import F32
 from bot.formats.tokenizer import read_tokenizer
 from bot.formats.view import Index
-from bot.triage.case import Case
+from bot.triage.case import Case, residual
 from bot.triage.moves import Move, Rows
 
 Shape = tuple[int, ...]
@@ -24,7 +24,9 @@ def moves(case: Case, x_shape: Shape, y_shape: Shape) -> Iterator[Move]:
         yield _resized(case, x_shape, y_shape)
     if case.x.shape != x_shape or case.y.shape != y_shape:
         return
-    for start, by in shifts(case.x, case.y):
+    if "shifts" not in case.memo:  # every reading asks, and the largest tensor is searched through
+        case.memo["shifts"] = {(_earliest(case, start, by), by) for start, by in shifts(case.x, case.y)}
+    for start, by in case.memo["shifts"]:
         yield _shifted(case, start, by)
 
 
@@ -67,6 +69,16 @@ def shifts(x: F32, y: F32) -> set[tuple[int, int]]:
         by = int(_nearest(x, y[probe], int(probe))) - int(probe)
         found[by] = found.get(by, 0) + 1
     return {(first, by) for by, votes in found.items() if by and votes > len(probes) // 2}
+
+
+def _earliest(case: Case, start: int, by: int) -> int:
+    """Return the row from which on all rows are moved: alike ones before the first plainly wrong one may be as well."""
+    while start > max(0, -by) and not np.array_equal(case.x[start - 1], case.y[start - 1]):
+        own, moved = (residual(case.x[row], case.y[start - 1]) for row in (start - 1, start - 1 + by))
+        if own <= moved:
+            break
+        start -= 1
+    return start
 
 
 def _first_wrong(x: F32, y: F32) -> int | None:
