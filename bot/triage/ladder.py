@@ -27,7 +27,8 @@ def examine(case: Case, hint: frozenset[str] | None = None, stages: Sequence[Sta
     """Run the ladder on one tensor.
 
     With a `hint`, the parts that explained its neighbours, only those are tried first. `stages` leave some out:
-    BRIEF what composes, for a tensor whose neighbours nothing explained.
+    BRIEF what composes, for a tensor whose neighbours nothing explained; STRAIGHT what moves besides being read
+    otherwise, for one whose neighbours were scaled or the like.
     """
     bench = Bench(case, hint)
     accepted: list[Explanation] = []
@@ -72,6 +73,13 @@ def read_otherwise(bench: Bench) -> Iterator[Explanation]:
                 continue
             if found := bench.test(move, x, y, variant=variant):
                 yield found
+
+
+def read_as_it_is(bench: Bench) -> Iterator[Explanation]:
+    """One other reading of the stored bytes, nothing moved."""
+    for variant, x, y in _readings(bench):
+        if x.shape == y.shape and (found := bench.test(vocabulary.identity(y.shape), x, y, variant=variant)):
+            yield found
 
 
 def composed(bench: Bench) -> Iterator[Explanation]:
@@ -127,6 +135,7 @@ def deep(bench: Bench) -> Iterator[Explanation]:
 
 STAGES: tuple[Stage, ...] = (plain, read_otherwise, adaptive, composed, damaged)
 DEEP: tuple[Stage, ...] = (deep,)
+STRAIGHT: tuple[Stage, ...] = (plain, read_as_it_is, adaptive)
 BRIEF: tuple[Stage, ...] = (plain, adaptive, damaged)
 BENEATH: tuple[Stage, ...] = (plain, read_otherwise, adaptive, damaged)
 

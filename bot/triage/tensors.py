@@ -64,14 +64,22 @@ class _Surveyor:
             return
         case = Case(self.a, self.b, pair, self.notes)
         kind = NUMBER.sub("", case.kind)  # all experts are of one kind
-        found = ladder.examine(
-            case, self._hint(kind, case.layer), ladder.BRIEF if self.failures[kind] >= FULL_LADDERS else ()
-        )
+        found = self._first(case, kind)
         self.examined[diff.name] = found
         if found.accepted:
             self._learn(kind, case.layer, found.accepted[0])
         else:
             self.failures[kind] += 1
+
+    def _first(self, case: Case, kind: str) -> Examined:
+        hint = self._hint(kind, case.layer)
+        common = self.hints.get(kind, Counter()).most_common(1)
+        if hint is None and self.explained >= FULL_LADDERS and common and common[0][0] in self.adaptive:
+            # its rivals are other readings; what they would have to be moved by besides was tried in other layers
+            found = ladder.examine(case, None, ladder.STRAIGHT)
+            if found.accepted:
+                return found
+        return ladder.examine(case, hint, ladder.BRIEF if self.failures[kind] >= FULL_LADDERS else ())
 
     def again(self) -> None:
         """Look once more at what nothing restored, now that it is known what restored the others."""

@@ -94,6 +94,7 @@ SINGLE = [
     llama gguf VALUE-003:v_proj,head=0 -
     qwen2 gguf VALUE-008:v_proj,head=0 -
     mixtral gguf FILE-003 q8_0
+    mixtral.gguf safetensors NAME-004 -
     qwen2 apr FILE-003 bf16
     gemma3_text.gguf apr FILE-003 -
     """.strip().splitlines()

@@ -73,10 +73,13 @@ def _shift(case: Case, side: str, view: View, slot: Slot) -> int | None:
 
 
 def _taken(view: View, slot: Slot, place: int) -> bool:
-    """Tell whether another tensor, or another expert of the stack, begins there: then it is the one that was stored."""
-    if slot.expert is not None and (place - slot.info.offset) % _place(slot)[1] == 0:
-        return True
-    return any(info.offset == place and info.path == slot.info.path for info in view.checkpoint.tensors.values())
+    """Tell whether another tensor, or another expert of a stack, begins there: then it is the one that was stored."""
+    for info in view.checkpoint.tensors.values():
+        into = place - info.offset
+        stacked = slot.expert is not None and len(info.shape) == len(slot.info.shape) and 0 <= into < info.nbytes
+        if info.path == slot.info.path and (into == 0 or (stacked and into % (info.nbytes // info.shape[0]) == 0)):
+            return True
+    return False
 
 
 def _place(slot: Slot) -> tuple[int, int]:
