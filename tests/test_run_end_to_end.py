@@ -243,8 +243,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(bench: Bench, number: signa
     out = bench.folder / f"cut-{number.name}"
     argv = [sys.executable, "-m", "bot", "run", *bench.argv(out.name, gates=QUICK)]
     process = subprocess.Popen(
-        argv, env=child_environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-    )
+        argv, env=child_environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+        # tests started in the background are deaf to an interrupt, and so would be their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     path = out / journal.NAME
     while process.poll() is None and not (path.exists() and path.read_bytes().count(b'"evidence"') >= 8):
         time.sleep(0.02)
