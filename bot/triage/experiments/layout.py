@@ -35,10 +35,7 @@ def column_order(x: F32, rows: Rows) -> F32:
 
 def reread_then_transposed(x: F32, rows: Rows) -> F32:
     """Rows of (bytes of X read in reversed shape).T: a transpose that believed the file was column-major."""
-    height, width = x.shape
-    flat = np.arange(width, dtype=np.intp) * height + _numbers(rows, height)[:, None]
-    found: F32 = x[flat // width, flat % width]
-    return found
+    return transposed(x.reshape(x.shape[::-1]), rows)
 
 
 def reversed_shape(x: F32, rows: Rows) -> F32:
