@@ -65,19 +65,16 @@ def around_spoilt(bench: Bench) -> Iterator[Explanation]:
     case = bench.case
     if not bench.same_shape or case.y.ndim < 2 or not (spoilt := _spoilt(case)):
         return
-    whole = Bench(case, bench.only)
-    whole.tried = bench.tried
-    whole.wrong = bench.wrong[np.isfinite(case.y[bench.wrong]).all(axis=tuple(range(1, case.y.ndim)))]
-    if len(whole.wrong) * 2 < len(bench.wrong):
+    kept = bench.wrong[np.isfinite(case.y[bench.wrong]).all(axis=tuple(range(1, case.y.ndim)))]
+    if len(kept) * 2 < len(bench.wrong):
         return
-    whole.sample = spread(whole.wrong, SAMPLE)
-    whole.before = residual(case.x[whole.sample], case.y[whole.sample])
+    whole = _on(bench, kept)
     for fit in whole.fits(0, 9):
         found = whole.test(vocabulary.identity(case.y.shape), case.x, case.y, fit)
         if found and found.rerun and not set(found.causes) & set(spoilt.causes):
             yield dataclasses.replace(
                 found, causes=(*spoilt.causes, *found.causes), label=f"{found.label}, then {spoilt.label}",
-                parts=(*found.parts, spoilt.label), rerun=_elsewhere(found.rerun, whole.wrong),
+                parts=(*found.parts, spoilt.label), rerun=_elsewhere(found.rerun, kept),
             )  # fmt: skip
 
 
@@ -90,9 +87,7 @@ def around_damage(bench: Bench) -> Iterator[Explanation]:
         kept = _undamaged(case, fit, bench.wrong)
         if not (1 - FEW) * len(bench.wrong) <= len(kept) < len(bench.wrong):
             continue
-        whole = Bench(case, bench.only)
-        whole.tried, whole.wrong, whole.sample = bench.tried, kept, spread(kept, SAMPLE)
-        whole.before = residual(case.x[whole.sample], case.y[whole.sample])
+        whole = _on(bench, kept)
         found = whole.test(vocabulary.identity(case.y.shape), case.x, case.y, fit)
         if found and found.rerun:
             rows = len(bench.wrong) - len(kept)
@@ -101,6 +96,14 @@ def around_damage(bench: Bench) -> Iterator[Explanation]:
                 parts=(*found.parts, DAMAGED), rerun=_elsewhere(found.rerun, kept), freedom=9,
                 facts={**found.facts, "damaged_rows": rows},
             )  # fmt: skip
+
+
+def _on(bench: Bench, rows: Index) -> Bench:
+    """Return the same experiments on some of the wrong rows."""
+    made, case = Bench(bench.case, bench.only), bench.case
+    made.tried, made.wrong, made.sample = bench.tried, rows, spread(rows, SAMPLE)
+    made.before = residual(case.x[made.sample], case.y[made.sample])
+    return made
 
 
 def _undamaged(case: Case, fit: Fit, rows: Index) -> Index:

@@ -17,7 +17,7 @@ from bot.formats._base import F32
 from bot.formats.view import Index
 from bot.triage.case import SAMPLE, Case, residual
 from bot.triage.experiments import FAMILIES
-from bot.triage.moves import Explanation, Fit, Move, Rows, Variant
+from bot.triage.moves import GAIN, Explanation, Fit, Move, Rows, Variant
 
 FEW = 4  # rows on which another reading is tried before the sample is worth its decoding
 UNRELATED = 0.7  # residual of a single row above which the others need not be looked at
@@ -101,7 +101,7 @@ class Bench:
         """Return the residual up to which a prediction counts as right."""
         return variant.limit if variant and variant.limit is not None else self.case.loose
 
-    def convincing(self, value: float, limit: float, gain: float = 4.0) -> bool:
+    def convincing(self, value: float, limit: float, gain: float = GAIN) -> bool:
         """Tell whether a residual is right, and right because of the experiment."""
         budget = max(self.case.budget.limit, 0.0)
         helped = value < self.before / gain or (value <= budget < self.before and value < 0.8 * self.before)
@@ -123,7 +123,7 @@ class Bench:
 
         value, facts = outcome(move, x, y, fit, self.sample if local else None)
         self.tried.note(causes, value)
-        if not self.convincing(value, limit, variant.gain if variant else 4.0):
+        if not self.convincing(value, limit, variant.gain if variant else GAIN):
             return None
         stated = {**(variant.facts if variant else {}), **move.facts, **facts}
         return Explanation(

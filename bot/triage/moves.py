@@ -12,6 +12,7 @@ from bot.formats._base import F32
 from bot.formats.view import Index
 
 Rows = Index | slice
+GAIN = 4.0  # how many times smaller an experiment has to make the residual, to be the reason
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Variant:
     side: str  # "A": a converter misread its source; "B": it wrote, or labelled, its result wrongly
     values: Callable[[], F32 | None]
     limit: float | None = None  # residual up to which it counts as right, when not the case's own
-    gain: float = 4.0  # how many times smaller it has to make the residual
+    gain: float = GAIN  # how many times smaller it has to make the residual
     whole: bool = False  # it is said of all of a tensor, so rows that were right have to be right under it too
     joined: bool = False  # two mistakes already: it is not tried under every head count besides
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -21,10 +21,9 @@ from bot.triage.engine import Bench, Examined
 from bot.triage.experiments import dtypes
 from bot.triage.experiments.layout import REVERSED
 from bot.triage.experiments.reading import rounded
-from bot.triage.moves import Explanation, Move, Variant
+from bot.triage.moves import GAIN, Explanation, Move, Variant
 
 KNOWN = 6  # explanations of other tensors that are undone, the most frequent ones first
-GAIN = 4.0  # how many times smaller the residual has to become, beside the tensor as it is
 HALVES = frozenset({"F16", "BF16"})
 PLAUSIBLE = 30.0  # factor within which values read under another label are of the size of weights
 

@@ -52,18 +52,15 @@ def experiments(pair: Pair, survey: Survey, name: str) -> Iterator[Experiment]:
 def _restored(pair: Pair, survey: Survey) -> Iterator[TensorDiff]:
     """Yield the matrices an experiment restored, as of the type their bytes were found to be of."""
     for name, why in settle(survey.examined).items():
-        diff = survey.diffs[name]
-        stated, found = (_as(diff, str(dtype)) for dtype in (diff.dtype_b, why.facts.get("dtype", diff.dtype_b)))
+        diff, dtype = survey.diffs[name], why.facts.get("dtype")
+        # another tensor's type came with its values
+        if len(diff.shape) < 2 or "source" in why.facts or CHOSEN_BY.intersection(why.causes):
+            continue
         # of a float and its label one is right, and either may have been asked for
-        known = "dtype" in why.facts and _unasked(pair, stated) is not None
-        relabelled = "DTYPE-004" in why.causes and not known
-        elsewhere = "source" in why.facts  # another tensor's type came with its values
-        if len(diff.shape) > 1 and not (relabelled or elsewhere or CHOSEN_BY.intersection(why.causes)):
-            yield found
-
-
-def _as(diff: TensorDiff, dtype: str) -> TensorDiff:
-    return dataclasses.replace(diff, dtype_b=dtype, tolerance=tensor_budget(diff.dtype_a, dtype).limit)
+        if "DTYPE-004" in why.causes and (dtype is None or _unasked(pair, diff) is None):
+            continue
+        found = str(dtype or diff.dtype_b)
+        yield dataclasses.replace(diff, dtype_b=found, tolerance=tensor_budget(diff.dtype_a, found).limit)
 
 
 def _twice(pair: Pair, survey: Survey, diff: TensorDiff) -> str | None:

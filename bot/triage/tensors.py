@@ -73,8 +73,7 @@ class _Surveyor:
 
     def _first(self, case: Case, kind: str) -> Examined:
         hint = self._hint(kind, case.layer)
-        common = self.hints.get(kind, Counter()).most_common(1)
-        if hint is None and self.explained >= FULL_LADDERS and common and common[0][0] in self.adaptive:
+        if hint is None and self.explained >= FULL_LADDERS and self._usual(kind) in self.adaptive:
             # its rivals are other readings; what they would have to be moved by besides was tried in other layers
             found = ladder.examine(case, None, ladder.STRAIGHT)
             if found.accepted:
@@ -94,7 +93,7 @@ class _Surveyor:
             if failures[kind] >= FULL_LADDERS:
                 continue
             known = [parts for parts, _ in hints.setdefault(kind, Counter()).most_common()]
-            found = peel.examine(case, self._labels(), self.examined[name], blind=blind > 0, hints=known)
+            found = peel.examine(case, self._labels(), item, blind=blind > 0, hints=known)
             if found.accepted:
                 hints[kind][found.accepted[0].parts] += 1
             else:
@@ -117,11 +116,14 @@ class _Surveyor:
         """Return what explained the tensors of that kind before, or all of every kind; None when that is too little."""
         if self.explained < FULL_LADDERS:
             return None
-        common = self.hints.get(kind, Counter()).most_common(1)
-        if not common:
+        hint = self._usual(kind)
+        if hint is None:
             return next(iter(self.everywhere)) if len(self.hints) >= FULL_LADDERS and self.everywhere else None
-        hint = common[0][0]
         return hint if hint not in self.adaptive or (layer, hint) in self.sound else None
+
+    def _usual(self, kind: str) -> frozenset[str] | None:
+        """Return what explained most tensors of a kind."""
+        return next((parts for parts, _ in self.hints.get(kind, Counter()).most_common(1)), None)
 
     def _learn(self, kind: str, layer: int | None, best: Explanation) -> None:
         parts = frozenset(best.parts)
