@@ -177,4 +177,6 @@ def encode(dtype: str, values: F32) -> Bytes:
         row_nbytes(dtype, array.shape[-1])
     except ValueError as error:
         raise UserError(str(error)) from None
-    return np.ascontiguousarray(quants.quantize(array, gguf.GGMLQuantizationType[dtype])).view(np.uint8).reshape(-1)
+    with np.errstate(all="ignore"):  # what is read wrongly may be of any size, or no number
+        packed = quants.quantize(array, gguf.GGMLQuantizationType[dtype])
+    return np.ascontiguousarray(packed).view(np.uint8).reshape(-1)
